@@ -1,0 +1,210 @@
+// Package attributes estimates what a face shows: age, gender, and whether the picture of it
+// is good enough to compare. Age and gender come from two small networks that ONNX Runtime
+// runs.
+package attributes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"path/filepath"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"facesearch/pkg/face"
+)
+
+// The sides of the chips that the networks take, and the padding around the face that they
+// were trained with.
+const (
+	AgeSide    = 64 // px
+	GenderSide = 32 // px
+	Padding    = 0.2
+)
+
+// mean is what is taken off red, green and blue, and divisor what the rest is divided by,
+// before the networks see it: dlib's input_rgb_image layer.
+var mean = [3]float32{122.782, 117.001, 104.298}
+
+const divisor = 256
+
+// ageClasses of the age network: class i stands for i years, the first for a quarter.
+const ageClasses = 81
+
+// An Estimator runs the two networks, one session of each for each worker. It is safe for
+// concurrent use.
+type Estimator struct {
+	workers chan *worker
+	size    int
+}
+
+type worker struct{ age, gender *network }
+
+// A network is a session with its input and output memory.
+type network struct {
+	side    int
+	input   *ort.Tensor[float32]
+	output  *ort.Tensor[float32]
+	session *ort.AdvancedSession
+}
+
+var startRuntime struct {
+	sync.Mutex
+	library string
+}
+
+// start loads ONNX Runtime, once in a process: it cannot be loaded from two files.
+func start(library string) error {
+	startRuntime.Lock()
+	defer startRuntime.Unlock()
+	if startRuntime.library == library {
+		return nil
+	}
+	if startRuntime.library != "" {
+		return fmt.Errorf("ONNX Runtime is loaded from %s already", startRuntime.library)
+	}
+	ort.SetSharedLibraryPath(library)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return fmt.Errorf("loading ONNX Runtime: %w", err)
+	}
+	startRuntime.library = library
+	return ort.DisableTelemetry()
+}
+
+// Files names what Open reads, inside the models directory.
+type Files struct{ Runtime, Age, Gender string }
+
+// Open loads ONNX Runtime and the networks. The files must have been checked before
+// (models.Verify).
+func Open(modelsDirectory string, files Files, workers int) (*Estimator, error) {
+	if workers < 1 {
+		return nil, fmt.Errorf("%d workers: at least one is needed", workers)
+	}
+	if err := start(filepath.Join(modelsDirectory, files.Runtime)); err != nil {
+		return nil, err
+	}
+	estimator := &Estimator{workers: make(chan *worker, workers)}
+	for range workers {
+		worker, err := newWorker(modelsDirectory, files)
+		if err != nil {
+			return nil, errors.Join(err, estimator.Close())
+		}
+		estimator.workers <- worker
+		estimator.size++
+	}
+	return estimator, nil
+}
+
+func newWorker(modelsDirectory string, files Files) (*worker, error) {
+	age, err := newNetwork(filepath.Join(modelsDirectory, files.Age), AgeSide, ageClasses)
+	if err != nil {
+		return nil, err
+	}
+	gender, err := newNetwork(filepath.Join(modelsDirectory, files.Gender), GenderSide, 2)
+	if err != nil {
+		return nil, errors.Join(err, age.close())
+	}
+	return &worker{age, gender}, nil
+}
+
+func newNetwork(file string, side, classes int64) (*network, error) {
+	input, err := ort.NewEmptyTensor[float32](ort.NewShape(1, 3, side, side))
+	if err != nil {
+		return nil, err
+	}
+	output, err := ort.NewEmptyTensor[float32](ort.NewShape(1, classes))
+	if err != nil {
+		return nil, errors.Join(err, input.Destroy())
+	}
+	session, err := openSession(file, input, output)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("loading %s: %w", filepath.Base(file), err), input.Destroy(), output.Destroy())
+	}
+	return &network{int(side), input, output, session}, nil
+}
+
+func openSession(file string, input, output *ort.Tensor[float32]) (*ort.AdvancedSession, error) {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer options.Destroy()
+	// The workers are the parallelism.
+	if err := errors.Join(options.SetIntraOpNumThreads(1), options.SetInterOpNumThreads(1)); err != nil {
+		return nil, err
+	}
+	return ort.NewAdvancedSession(file, []string{"images"}, []string{"probabilities"},
+		[]ort.Value{input}, []ort.Value{output}, options)
+}
+
+func (n *network) close() error {
+	return errors.Join(n.session.Destroy(), n.input.Destroy(), n.output.Destroy())
+}
+
+// Close waits for the calls under way and frees the networks.
+func (e *Estimator) Close() error {
+	var failures []error
+	for range e.size {
+		worker := <-e.workers
+		failures = append(failures, worker.age.close(), worker.gender.close())
+	}
+	e.size = 0
+	return errors.Join(failures...)
+}
+
+// Estimate returns the age in years, from 0.25 to 80, and the gender of a face, from its
+// aligned chips of AgeSide and GenderSide pixels.
+func (e *Estimator) Estimate(ctx context.Context, ageChip, genderChip *image.RGBA) (age float64, gender face.Gender, err error) {
+	var w *worker
+	select {
+	case w = <-e.workers:
+	case <-ctx.Done():
+		return 0, "", ctx.Err()
+	}
+	defer func() { e.workers <- w }()
+	ages, err := w.age.run(ageChip)
+	if err != nil {
+		return 0, "", fmt.Errorf("the age network: %w", err)
+	}
+	genders, err := w.gender.run(genderChip)
+	if err != nil {
+		return 0, "", fmt.Errorf("the gender network: %w", err)
+	}
+	gender = face.Female
+	if genders[1] > genders[0] {
+		gender = face.Male
+	}
+	return expectedAge(ages), gender, nil
+}
+
+// expectedAge is the mean of the classes' ages, weighted by their probabilities.
+func expectedAge(probabilities []float32) float64 {
+	age := 0.25 * float64(probabilities[0])
+	for years, probability := range probabilities[1:] {
+		age += float64(years+1) * float64(probability)
+	}
+	return age
+}
+
+// run returns the probabilities; they are overwritten by the next run.
+func (n *network) run(chip *image.RGBA) ([]float32, error) {
+	if chip.Bounds().Dx() != n.side || chip.Bounds().Dy() != n.side {
+		return nil, fmt.Errorf("a chip of %v instead of %d px", chip.Bounds().Size(), n.side)
+	}
+	input := n.input.GetData()
+	plane := n.side * n.side
+	for y := range n.side {
+		row := chip.Pix[y*chip.Stride:]
+		for x := range n.side {
+			for colour := range mean {
+				input[colour*plane+y*n.side+x] = (float32(row[4*x+colour]) - mean[colour]) / divisor
+			}
+		}
+	}
+	if err := n.session.Run(); err != nil {
+		return nil, err
+	}
+	return n.output.GetData(), nil
+}

@@ -1,0 +1,195 @@
+package bolt
+
+import (
+	"context"
+	"crypto/subtle"
+	"sort"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"facesearch/pkg/face"
+)
+
+// CreateApplication implements face.Gallery.
+func (s *Store) CreateApplication(ctx context.Context, application face.Application) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if application.ID == "" {
+		return face.Invalid("An application needs an ID.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		all := tx.Bucket(applicationsBucket)
+		if all.Bucket([]byte(application.ID)) != nil {
+			return face.Conflict("There is an application with this ID already.")
+		}
+		bucket, err := all.CreateBucket([]byte(application.ID))
+		if err != nil {
+			return err
+		}
+		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket} {
+			if _, err := bucket.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		if err := putJSON(bucket, settingsKey, face.DefaultSettings()); err != nil {
+			return err
+		}
+		return putJSON(bucket, recordKey, application)
+	})
+	if err != nil {
+		return err
+	}
+	s.shards[application.ID] = s.newShard()
+	return nil
+}
+
+// Applications implements face.Gallery.
+func (s *Store) Applications(ctx context.Context) ([]face.Application, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	list := []face.Application{}
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		all := tx.Bucket(applicationsBucket)
+		return all.ForEachBucket(func(id []byte) error {
+			var application face.Application
+			if _, err := getJSON(all.Bucket(id), recordKey, &application); err != nil {
+				return err
+			}
+			list = append(list, application)
+			return nil
+		})
+	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.Before(list[j].CreatedAt) })
+	return list, err
+}
+
+// Settings implements face.Gallery.
+func (s *Store) Settings(ctx context.Context, application string) (face.Settings, error) {
+	settings := face.DefaultSettings()
+	err := s.view(ctx, application, func(bucket *bbolt.Bucket) error {
+		_, err := getJSON(bucket, settingsKey, &settings)
+		return err
+	})
+	return settings, err
+}
+
+// PutSettings implements face.Gallery.
+func (s *Store) PutSettings(ctx context.Context, application string, settings face.Settings) error {
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	return s.update(ctx, application, func(bucket *bbolt.Bucket) error {
+		return putJSON(bucket, settingsKey, settings)
+	}, nil)
+}
+
+// keyPrefixBytes of a digest are what a key is looked up by; the whole digest is then
+// compared in constant time.
+const keyPrefixBytes = 8
+
+// CreateKey implements face.Gallery.
+func (s *Store) CreateKey(ctx context.Context, key face.Key) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		if _, err := applicationBucket(tx, key.Application); err != nil {
+			return err
+		}
+		keys := tx.Bucket(keysBucket)
+		if keys.Get(key.Digest[:keyPrefixBytes]) != nil {
+			return face.Conflict("This key is there already.")
+		}
+		err := eachKey(keys, func(_ []byte, other face.Key) error {
+			if other.Application == key.Application && other.ID == key.ID {
+				return face.Conflict("There is a key with this ID already.")
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return putJSON(keys, key.Digest[:keyPrefixBytes], key)
+	})
+}
+
+// Keys implements face.Gallery.
+func (s *Store) Keys(ctx context.Context, application string) ([]face.Key, error) {
+	list := []face.Key{}
+	err := s.view(ctx, application, func(bucket *bbolt.Bucket) error {
+		return eachKey(bucket.Tx().Bucket(keysBucket), func(_ []byte, key face.Key) error {
+			if key.Application == application {
+				list = append(list, key)
+			}
+			return nil
+		})
+	})
+	sort.SliceStable(list, func(i, j int) bool { return list[i].CreatedAt.Before(list[j].CreatedAt) })
+	return list, err
+}
+
+// RevokeKey implements face.Gallery.
+func (s *Store) RevokeKey(ctx context.Context, application, id string) error {
+	return s.update(ctx, application, func(bucket *bbolt.Bucket) error {
+		keys := bucket.Tx().Bucket(keysBucket)
+		var found []byte
+		var revoked face.Key
+		err := eachKey(keys, func(prefix []byte, key face.Key) error {
+			if key.Application == application && key.ID == id {
+				found, revoked = append([]byte(nil), prefix...), key
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return face.NotFound("This application has no key of that ID.")
+		}
+		if !revoked.RevokedAt.IsZero() {
+			return nil
+		}
+		revoked.RevokedAt = time.Now().UTC()
+		return putJSON(keys, found, revoked)
+	}, nil)
+}
+
+// KeyByDigest implements face.Gallery.
+func (s *Store) KeyByDigest(ctx context.Context, digest [32]byte) (face.Key, error) {
+	if err := ctx.Err(); err != nil {
+		return face.Key{}, err
+	}
+	var key face.Key
+	var found bool
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		found, err = getJSON(tx.Bucket(keysBucket), digest[:keyPrefixBytes], &key)
+		return err
+	})
+	if err != nil {
+		return face.Key{}, err
+	}
+	same := subtle.ConstantTimeCompare(key.Digest[:], digest[:]) == 1
+	if !found || !same || !key.RevokedAt.IsZero() {
+		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The API key is not one of this server, or was revoked."}
+	}
+	return key, nil
+}
+
+func eachKey(keys *bbolt.Bucket, visit func(prefix []byte, key face.Key) error) error {
+	cursor := keys.Cursor()
+	for prefix, _ := cursor.First(); prefix != nil; prefix, _ = cursor.Next() {
+		var key face.Key
+		if _, err := getJSON(keys, prefix, &key); err != nil {
+			return err
+		}
+		if err := visit(prefix, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

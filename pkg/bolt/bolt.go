@@ -1,0 +1,282 @@
+// Package bolt is the gallery on one machine: a bbolt file holds the truth, and an index in
+// memory for each application is derived from it.
+//
+// The file's buckets:
+//
+//	meta                       schema: its version; secret: 32 random bytes
+//	keys                       first 8 bytes of the digest → Key
+//	applications/ID            record: Application; settings: Settings; generation: a counter
+//	applications/ID/sessions   number (big-endian) → Session
+//	applications/ID/ids        session ID → number
+//	applications/ID/templates  number → row (see encodeRow): all that start-up reads
+//	applications/ID/pictures   picture ID → Picture
+//	applications/ID/searches   request ID → SavedSearch
+//	applications/ID/graph      chunk number → a part of the HNSW snapshot
+package bolt
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bbolt "go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"facesearch/index"
+	"facesearch/pkg/face"
+)
+
+// FileName is the name of the store's file in the data directory.
+const FileName = "facesearch.db"
+
+// schemaVersion is what this code reads and writes. A file with another version is refused.
+const schemaVersion = 1
+
+const secretBytes = 32
+
+// lockWaitMax is how long Open waits for another process to let go of the file.
+const lockWaitMax = 500 * time.Millisecond
+
+// ErrLocked is returned by Open when another process has the store open.
+var ErrLocked = errors.New("the store is in use by another process")
+
+var (
+	metaBucket         = []byte("meta")
+	keysBucket         = []byte("keys")
+	applicationsBucket = []byte("applications")
+
+	sessionsBucket  = []byte("sessions")
+	idsBucket       = []byte("ids")
+	templatesBucket = []byte("templates")
+	picturesBucket  = []byte("pictures")
+	searchesBucket  = []byte("searches")
+	graphBucket     = []byte("graph")
+
+	schemaKey     = []byte("schema")
+	secretKey     = []byte("secret")
+	recordKey     = []byte("record")
+	settingsKey   = []byte("settings")
+	generationKey = []byte("generation")
+)
+
+// An IndexKind names the index that answers searches.
+type IndexKind string
+
+// The kinds of index.
+const (
+	ExactIndex IndexKind = "exact"
+	HNSWIndex  IndexKind = "hnsw"
+)
+
+// Options configures Open.
+type Options struct {
+	Index IndexKind    // ExactIndex when empty
+	Log   *slog.Logger // slog.Default when nil
+}
+
+// A Store is a face.Gallery in one bbolt file.
+type Store struct {
+	db     *bbolt.DB
+	kind   IndexKind
+	log    *slog.Logger
+	secret []byte
+
+	mu     sync.RWMutex // guards shards, not what is in them
+	shards map[string]*shard
+}
+
+var _ face.Gallery = (*Store)(nil)
+
+// Open opens the store in a directory, or makes it, and builds the indexes. It returns
+// ErrLocked when another process has it open.
+func Open(directory string, options Options) (*Store, error) {
+	if options.Index == "" {
+		options.Index = ExactIndex
+	}
+	if options.Index != ExactIndex && options.Index != HNSWIndex {
+		return nil, fmt.Errorf("index %q is not known: use exact or hnsw", options.Index)
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	path := filepath.Join(directory, FileName)
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWaitMax, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, bbolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
+	if err := store.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+	}
+	if err := store.loadShards(); err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the gallery from %s: %w", path, err), store.Close())
+	}
+	return store, nil
+}
+
+// prepare checks the schema version, or writes it into a new file.
+func (s *Store) prepare() error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(metaBucket)
+		if meta != nil {
+			version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
+			if version != schemaVersion {
+				return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
+			}
+			s.secret = append([]byte(nil), meta.Get(secretKey)...)
+			if len(s.secret) != secretBytes {
+				return errors.New("the store's secret is damaged")
+			}
+			return nil
+		}
+		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		s.secret = make([]byte, secretBytes)
+		if _, err := rand.Read(s.secret); err != nil {
+			return err
+		}
+		meta = tx.Bucket(metaBucket)
+		if err := meta.Put(secretKey, s.secret); err != nil {
+			return err
+		}
+		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+	})
+}
+
+// Close writes the snapshots of graphs that changed, and closes the file. No other method
+// may be called after it.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var failures []error
+	for id, shard := range s.shards {
+		if err := s.closeShard(id, shard); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	s.shards = nil
+	return errors.Join(append(failures, s.db.Close())...)
+}
+
+// Secret implements face.Gallery.
+func (s *Store) Secret(context.Context) ([]byte, error) { return append([]byte(nil), s.secret...), nil }
+
+// view reads one application's buckets.
+func (s *Store) view(ctx context.Context, application string, read func(*bbolt.Bucket) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.View(func(tx *bbolt.Tx) error {
+		bucket, err := applicationBucket(tx, application)
+		if err != nil {
+			return err
+		}
+		return read(bucket)
+	})
+}
+
+// update changes one application's buckets in one transaction, and then, when that is
+// durable, its index. Writers of one application follow each other, so that the index sees
+// changes in the order in which the file has them.
+func (s *Store) update(ctx context.Context, application string, change func(*bbolt.Bucket) error, after func(*shard) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	shard, err := s.shard(application)
+	if err != nil {
+		return err
+	}
+	shard.writer.Lock()
+	defer shard.writer.Unlock()
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		bucket, err := applicationBucket(tx, application)
+		if err != nil {
+			return err
+		}
+		return change(bucket)
+	})
+	if err != nil || after == nil {
+		return err
+	}
+	if err := after(shard); err != nil {
+		// The file has the change and the index does not: the index must not go on
+		// answering as if it were whole.
+		return fmt.Errorf("the change is stored but the index refused it: %w", err)
+	}
+	return nil
+}
+
+func applicationBucket(tx *bbolt.Tx, application string) (*bbolt.Bucket, error) {
+	if application == "" {
+		return nil, unknownApplication()
+	}
+	bucket := tx.Bucket(applicationsBucket).Bucket([]byte(application))
+	if bucket == nil {
+		return nil, unknownApplication()
+	}
+	return bucket, nil
+}
+
+func unknownApplication() error { return face.NotFound("There is no such application.") }
+
+// putJSON and getJSON keep records as JSON, so that a field can be added without a new
+// schema version.
+func putJSON(bucket *bbolt.Bucket, key []byte, record any) error {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return bucket.Put(key, data)
+}
+
+func getJSON(bucket *bbolt.Bucket, key []byte, record any) (found bool, err error) {
+	data := bucket.Get(key)
+	if data == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(data, record); err != nil {
+		return false, fmt.Errorf("a stored record is damaged: %w", err)
+	}
+	return true, nil
+}
+
+func numberKey(number uint64) []byte { return binary.BigEndian.AppendUint64(nil, number) }
+
+func addGeneration(bucket *bbolt.Bucket) error {
+	return bucket.Put(generationKey, binary.BigEndian.AppendUint64(nil, generation(bucket)+1))
+}
+
+// generation counts the changes of an application's gallery: a snapshot of the index is
+// worth something only for the generation that it was taken at.
+func generation(bucket *bbolt.Bucket) uint64 {
+	value := bucket.Get(generationKey)
+	if len(value) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(value)
+}
+
+// newIndex makes an empty index of the chosen kind.
+func (s *Store) newIndex() index.Index {
+	if s.kind == HNSWIndex {
+		return index.NewHNSW(face.TemplateDim, index.HNSWOptions{})
+	}
+	return index.NewExact(face.TemplateDim)
+}

@@ -1,0 +1,112 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"facesearch/index"
+	"facesearch/pkg/face"
+)
+
+// graphChunkBytes is the size of one stored part of a graph's snapshot: small enough for
+// bbolt's pages, large enough to be few.
+const graphChunkBytes = 1 << 20
+
+// loadGraph fills a shard whose approved sessions are found through a graph: the vectors
+// from the templates, the graph from its snapshot. A snapshot in any doubt is not believed;
+// the graph is then rebuilt in the background, and the exact scan answers meanwhile.
+func (s *Store) loadGraph(bucket *bbolt.Bucket, shard *shard, graph *index.HNSW) error {
+	var keys []uint64
+	var vectors [][]float32
+	err := eachRow(bucket, func(number uint64, template *face.Template, flags byte) error {
+		if flags&flagBlocklisted != 0 {
+			return shard.put(number, template, flags)
+		}
+		if flags&flagApproved != 0 {
+			keys = append(keys, number)
+			vectors = append(vectors, append([]float32(nil), template[:]...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := graph.PutAll(keys, vectors); err != nil {
+		return err
+	}
+	if err := graph.Restore(graphReader(bucket), generation(bucket)); err != nil {
+		s.log.Info("the graph is rebuilt from the templates; searches are exact until it is ready",
+			"sessions", len(keys), "reason", err.Error())
+		go func() {
+			if err := graph.Rebuild(context.Background()); err != nil {
+				s.log.Warn("the graph could not be rebuilt; searches stay exact", "error", err.Error())
+			}
+		}()
+	}
+	return nil
+}
+
+// graphReader reads the chunks of a snapshot in order, up to the first that is missing.
+func graphReader(bucket *bbolt.Bucket) io.Reader {
+	chunks := bucket.Bucket(graphBucket)
+	if chunks == nil {
+		return bytes.NewReader(nil)
+	}
+	var readers []io.Reader
+	for number := uint32(0); ; number++ {
+		chunk := chunks.Get(binary.BigEndian.AppendUint32(nil, number))
+		if chunk == nil {
+			return io.MultiReader(readers...)
+		}
+		readers = append(readers, bytes.NewReader(chunk))
+	}
+}
+
+// closeShard saves the graph of one application, if it has one that is whole.
+func (s *Store) closeShard(application string, shard *shard) error {
+	graph, ok := shard.approved.(*index.HNSW)
+	if !ok {
+		return nil
+	}
+	graph.Close()
+	if !graph.Ready() || graph.Len() == 0 {
+		return nil
+	}
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		bucket, err := applicationBucket(tx, application)
+		if err != nil {
+			return err
+		}
+		var snapshot bytes.Buffer
+		if err := graph.Snapshot(&snapshot, generation(bucket)); err != nil {
+			s.log.Info("the graph was not saved and is rebuilt at the next start", "reason", err.Error())
+			return nil
+		}
+		return putGraph(bucket, snapshot.Bytes())
+	})
+}
+
+func putGraph(bucket *bbolt.Bucket, snapshot []byte) error {
+	if bucket.Bucket(graphBucket) != nil {
+		if err := bucket.DeleteBucket(graphBucket); err != nil {
+			return err
+		}
+	}
+	chunks, err := bucket.CreateBucket(graphBucket)
+	if err != nil {
+		return err
+	}
+	for number := uint32(0); len(snapshot) > 0; number++ {
+		size := min(len(snapshot), graphChunkBytes)
+		if err := chunks.Put(binary.BigEndian.AppendUint32(nil, number), snapshot[:size]); err != nil {
+			return fmt.Errorf("storing a part of the graph: %w", err)
+		}
+		snapshot = snapshot[size:]
+	}
+	return nil
+}

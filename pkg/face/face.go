@@ -1,0 +1,86 @@
+// Package face holds the words of the domain: what a template, a face, a session, a
+// candidate and a gallery are. It imports nothing but the standard library, and every
+// other package speaks in its terms.
+//
+// The words are those of ISO/IEC 19795 and NIST's face recognition evaluations: a probe is
+// the picture that is searched, the gallery is who it is compared with, to enrol is to add
+// to the gallery, a mate is another picture of the same person.
+package face
+
+import (
+	"fmt"
+	"image"
+	"math"
+)
+
+// TemplateDim is the number of values in a template.
+const TemplateDim = 128
+
+// A Template is what a face looks like to the embedding model: 128 numbers, such that
+// templates of one person lie near each other in Euclidean distance.
+type Template [TemplateDim]float32
+
+// Validate refuses a template that holds a value that is not finite. Such a template has
+// no distance to anything, so it can be neither enrolled nor searched.
+func (t *Template) Validate() error {
+	for i, v := range t {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("template value %d is %v, not a finite number", i, v)
+		}
+	}
+	return nil
+}
+
+// Distance is the Euclidean distance between two templates, summed in float64.
+func (t *Template) Distance(other *Template) float64 {
+	var sum float64
+	for i, v := range t {
+		d := float64(v) - float64(other[i])
+		sum += d * d
+	}
+	return math.Sqrt(sum)
+}
+
+// Gender is what the attribute model says of a face: "female", "male", or "" when unknown.
+type Gender string
+
+// The genders that the attribute model knows.
+const (
+	Female Gender = "female"
+	Male   Gender = "male"
+)
+
+// A Face is one face found in a picture.
+type Face struct {
+	// Box is the face's place in whole pixels of the upright picture, inside its bounds;
+	// Min is the first pixel, Max the last one.
+	Box image.Rectangle
+	// Score is the detector's own, unbounded: 0 is its threshold, 2 a usual frontal face.
+	Score float64
+	// Confidence is the score as a number from 0 to 1.
+	Confidence float64
+	// Age in years; nil when it was not estimated.
+	Age *float64
+	// Gender is empty when it was not estimated.
+	Gender Gender
+}
+
+// A Reason says in one word why a face is hard to compare.
+type Reason string
+
+// The reasons for LOW_QUALITY_SEARCH_IMAGE.
+const (
+	TooSmall     Reason = "too_small"
+	Blurred      Reason = "blurred"
+	TooDark      Reason = "too_dark"
+	TooBright    Reason = "too_bright"
+	LowContrast  Reason = "low_contrast"
+	HardToDetect Reason = "hard_to_detect"
+)
+
+// A Flaw is a quality reason with the value that was measured and the limit it crossed.
+type Flaw struct {
+	Reason Reason
+	Value  float64
+	Limit  float64
+}

@@ -1,0 +1,54 @@
+package face
+
+import "context"
+
+// A Gallery keeps applications with all that is theirs, and finds the sessions near a
+// template. Every method is safe for concurrent use.
+//
+// What a Gallery promises: a method that returns nil has made its change durable (it
+// survives kill -9), and every later call sees it; one that returns an error has changed
+// nothing. Nothing of one application is reachable with the ID of another.
+type Gallery interface {
+	// Secret returns 32 random bytes, made with the store and the same ever since: what the
+	// addresses of pictures are signed with.
+	Secret(ctx context.Context) ([]byte, error)
+
+	// CreateApplication stores a new application with DefaultSettings. CodeConflict: the ID
+	// is taken.
+	CreateApplication(ctx context.Context, application Application) error
+	// Applications lists all of them, oldest first.
+	Applications(ctx context.Context) ([]Application, error)
+	// Settings returns those of an application. CodeNotFound: there is no such application.
+	Settings(ctx context.Context, application string) (Settings, error)
+	// PutSettings replaces them. CodeInvalid: a value is out of its range.
+	PutSettings(ctx context.Context, application string, settings Settings) error
+
+	// CreateKey stores a key. CodeConflict: its ID or its digest is taken. CodeNotFound: there
+	// is no such application.
+	CreateKey(ctx context.Context, key Key) error
+	// Keys lists the keys of one application, revoked ones included, oldest first.
+	Keys(ctx context.Context, application string) ([]Key, error)
+	// RevokeKey ends a key for good; revoking it again changes nothing. CodeNotFound: the
+	// application has no such key.
+	RevokeKey(ctx context.Context, application, id string) error
+	// KeyByDigest finds the key whose SHA-256 this is. CodeUnauthorized: none, or a revoked one.
+	KeyByDigest(ctx context.Context, digest [32]byte) (Key, error)
+
+	// Enrol stores one session. created is false, and nothing changes, when the same content
+	// is already there under the same ID; CodeConflict: other content is.
+	Enrol(ctx context.Context, application string, enrolment Enrolment) (session Session, created bool, err error)
+	// Session finds one. CodeNotFound: this application has none of that ID.
+	Session(ctx context.Context, application, id string) (Session, error)
+	// Size is how many sessions searches of this application compare with.
+	Size(ctx context.Context, application string) (int, error)
+	// Candidates finds the sessions at most distanceMax from the template; the nearest
+	// listMax are listed, all are counted.
+	Candidates(ctx context.Context, application string, template *Template, distanceMax float64, listMax int) (Candidates, error)
+
+	// SaveSearch keeps a search with the picture that was searched (Data may be empty).
+	SaveSearch(ctx context.Context, application string, search SavedSearch, picture Picture) error
+	// SavedSearch finds one. CodeNotFound: this application has none of that ID.
+	SavedSearch(ctx context.Context, application, id string) (SavedSearch, error)
+	// Picture finds a kept picture. CodeNotFound: this application has none of that ID.
+	Picture(ctx context.Context, application, id string) (Picture, error)
+}

@@ -1,0 +1,193 @@
+package face
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// A Status is what a session, or a search, was decided to be.
+type Status string
+
+// The statuses, spelled as clients see them.
+const (
+	Approved Status = "Approved"
+	InReview Status = "In Review"
+	Declined Status = "Declined"
+)
+
+// Valid reports whether s is one of the three statuses.
+func (s Status) Valid() bool { return s == Approved || s == InReview || s == Declined }
+
+// Details is what the caller's own verification knows of a person.
+type Details struct {
+	Name           string `json:"name"`
+	DocumentType   string `json:"document_type"`
+	DocumentNumber string `json:"document_number"`
+}
+
+// A Session is one verified person, or one picture of a person: a row of the gallery.
+type Session struct {
+	ID          string    `json:"id"`     // a UUID, chosen by the caller or by the server
+	Number      uint64    `json:"number"` // from 1, in order of enrolment, within one application
+	Status      Status    `json:"status"`
+	Blocklisted bool      `json:"blocklisted"`
+	VendorData  string    `json:"vendor_data"` // empty when the caller gave none
+	Details     Details   `json:"details"`
+	VerifiedAt  time.Time `json:"verified_at"`
+	CreatedAt   time.Time `json:"created_at"`
+	// PictureID names the kept picture; empty where none is kept.
+	PictureID string `json:"picture_id"`
+	// Fingerprint stands for the content of the enrolment, so that sending it again is told
+	// from sending something else under the same ID.
+	Fingerprint string `json:"fingerprint"`
+}
+
+// InGallery reports whether searches compare with this session: every approved one, and
+// every blocklisted one whatever its status.
+func (s *Session) InGallery() bool { return s.Status == Approved || s.Blocklisted }
+
+// A Picture is an encoded image as it is kept.
+type Picture struct {
+	ContentType string
+	Data        []byte
+}
+
+// An Enrolment is what Enrol stores: a session without its number, its template, and the
+// picture that is kept of it (Data is empty when none is).
+type Enrolment struct {
+	Session  Session
+	Template Template
+	Picture  Picture
+}
+
+// A Candidate is a session of the gallery near the probe.
+type Candidate struct {
+	Session  Session
+	Distance float64
+}
+
+// Candidates is the candidate list of one search: nearest first, ties by session number.
+type Candidates struct {
+	List []Candidate
+	// Total counts all sessions within the distance asked for, listed or not.
+	Total int
+	// Blocklisted lists the candidates on the blocklist, nearest first, whether or not they
+	// are near enough to be in List. It is always exact.
+	Blocklisted []Candidate
+	// Exact is false when the index that answered may miss neighbours.
+	Exact bool
+}
+
+// A SavedSearch is a search kept for review. It is never itself part of the gallery.
+type SavedSearch struct {
+	ID         string    `json:"id"` // the request_id
+	CreatedAt  time.Time `json:"created_at"`
+	VendorData string    `json:"vendor_data"`
+	Status     Status    `json:"status"`
+	// Result is the answer as it was given, without addresses of pictures, which expire.
+	Result    json.RawMessage `json:"result"`
+	PictureID string          `json:"picture_id"`
+	// Template is nil when no face was found.
+	Template *Template `json:"template,omitempty"`
+}
+
+// An Application is one tenant: nothing of it is visible through another's key.
+type Application struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// A Key lets its holder act for one application. The secret itself is never stored: Digest
+// is the SHA-256 of it, which is enough, because a key is 256 random bits and not a password.
+type Key struct {
+	ID          string    `json:"id"` // short, to name the key by; not secret
+	Application string    `json:"application"`
+	Name        string    `json:"name"`
+	Digest      [32]byte  `json:"digest"`
+	CreatedAt   time.Time `json:"created_at"`
+	// RevokedAt is zero while the key is valid.
+	RevokedAt time.Time `json:"revoked_at"`
+}
+
+// KeepPicture says what is kept of an enrolled or searched picture.
+type KeepPicture string
+
+// What can be kept of a picture.
+const (
+	KeepFace     KeepPicture = "face"     // the face with some room around it
+	KeepOriginal KeepPicture = "original" // the bytes as they were sent
+	KeepNothing  KeepPicture = "nothing"
+)
+
+// A Severity is what a warning does to the status: error declines, warning asks for a
+// review, information has no effect.
+type Severity string
+
+// The severities, spelled as clients see them in log_type.
+const (
+	Information Severity = "information"
+	Warning     Severity = "warning"
+	ErrorLevel  Severity = "error"
+)
+
+// Settings is what one application may choose. DefaultSettings has the defaults.
+type Settings struct {
+	// SimilarityThreshold is the similarity in percent from which a session is a match;
+	// 0 stands for "auto": the threshold follows from the number of people enrolled and
+	// from ExpectedFalseMatches.
+	SimilarityThreshold float64 `json:"similarity_threshold"`
+	// ExpectedFalseMatches is how many strangers a search may return on average when the
+	// threshold is "auto".
+	ExpectedFalseMatches float64 `json:"expected_false_matches"`
+	// MatchAction is the status of a search that has matches, none of them blocklisted.
+	MatchAction Status `json:"match_action"`
+	// AllowMultipleFaces lowers MULTIPLE_FACES_DETECTED to information.
+	AllowMultipleFaces bool `json:"allow_multiple_faces"`
+	// MultipleFacesSeverity and LowQualitySeverity are the severities of those warnings.
+	MultipleFacesSeverity Severity `json:"multiple_faces_severity"`
+	LowQualitySeverity    Severity `json:"low_quality_severity"`
+	// MaxMatches bounds the matches that are listed, not those that are counted.
+	MaxMatches int `json:"max_matches"`
+	// KeepPicture is what is kept of enrolled and of saved searched pictures.
+	KeepPicture KeepPicture `json:"keep_picture"`
+}
+
+// MaxMatchesLimit is the largest MaxMatches that may be set.
+const MaxMatchesLimit = 100
+
+// DefaultSettings are those of a new application.
+func DefaultSettings() Settings {
+	return Settings{
+		ExpectedFalseMatches:  0.1,
+		MatchAction:           InReview,
+		MultipleFacesSeverity: Warning,
+		LowQualitySeverity:    Information,
+		MaxMatches:            5,
+		KeepPicture:           KeepFace,
+	}
+}
+
+// Validate refuses settings outside their ranges.
+func (s Settings) Validate() error {
+	severity := func(v Severity) bool { return v == Information || v == Warning || v == ErrorLevel }
+	switch {
+	case s.SimilarityThreshold != 0 && !(s.SimilarityThreshold >= 1 && s.SimilarityThreshold <= 100):
+		return Invalid("similarity_threshold is a number from 1 to 100, or \"auto\".")
+	case !(s.ExpectedFalseMatches >= 1e-6 && s.ExpectedFalseMatches <= 100):
+		return Invalid("expected_false_matches is a number from 0.000001 to 100.")
+	case !s.MatchAction.Valid():
+		return Invalid("match_action is Approved, In Review or Declined.")
+	case !severity(s.MultipleFacesSeverity) || !severity(s.LowQualitySeverity):
+		return Invalid("A severity is information, warning or error.")
+	case s.MaxMatches < 1 || s.MaxMatches > MaxMatchesLimit:
+		return Invalid("max_matches is a whole number from 1 to %d.", MaxMatchesLimit)
+	case s.KeepPicture != KeepFace && s.KeepPicture != KeepOriginal && s.KeepPicture != KeepNothing:
+		return Invalid("keep_picture is face, original or nothing.")
+	}
+	return nil
+}
+
+// String names a session in messages to the server's owner; it holds nothing personal.
+func (s *Session) String() string { return fmt.Sprintf("session %d", s.Number) }
