@@ -171,6 +171,9 @@ func TestHNSWPutDelete(t *testing.T) {
 				if step%10 == 0 && requireSound(t, h, truth, version(key, step, dim)) {
 					byGraph++
 				}
+				if step%100 == 50 { // otherwise the steps are done before the first build is
+					requireReady(t, h)
+				}
 			}
 			requireReady(t, h)
 			stats := h.Stats()
@@ -235,7 +238,7 @@ func TestHNSWPutDelete(t *testing.T) {
 func TestHNSWConcurrent(t *testing.T) {
 	const dim = 6
 	h := newHNSW(t, dim, index.HNSWOptions{M: 6, SearchK: 30})
-	truth := churn(t, h, dim, 150)
+	truth := churn(t, h, dim, 80)
 	requireReady(t, h)
 	if h.Len() != len(truth) {
 		t.Errorf("%d vectors, want %d", h.Len(), len(truth))

@@ -47,14 +47,10 @@ func (f File) Origin() string {
 }
 
 // Files lists what the server needs on this operating system and processor.
-// On others than the two that ONNX Runtime is pinned for, its library is not in the list,
-// and Verify says so.
+// On others than the two that ONNX Runtime is pinned for, it is not in the list, and
+// Verify says so.
 func Files() []File {
-	list := slices.Concat(dlibFiles(), attributeFiles())
-	if library, ok := onnxRuntime[platform()]; ok {
-		list = append(list, library)
-	}
-	return list
+	return slices.Concat(dlibFiles(), attributeFiles(), onnxRuntime[platform()])
 }
 
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
@@ -127,19 +123,20 @@ func attributeFiles() []File {
 }
 
 // The library is the same for every Python, so the wheel of one Python is pinned.
-var onnxRuntime = map[string]File{
-	"linux/amd64": onnxRuntimeFile(
+var onnxRuntime = map[string][]File{
+	"linux/amd64": onnxRuntimeFiles(
 		"onnxruntime-1.30.0-cp311-cp311-manylinux_2_28_x86_64.whl",
 		"fd54b314ea385bcecac69ab431f020ba503e3878dad4ebb645fec5a24b041242", 23561046,
 		"c902c70b3003c0e99fada202f37478c515ae9bba7944c2b2abd0017bae0c82ed", 28985152),
-	"linux/arm64": onnxRuntimeFile(
+	"linux/arm64": onnxRuntimeFiles(
 		"onnxruntime-1.30.0-cp311-cp311-manylinux_2_28_aarch64.whl",
 		"bac3aee7b40acd805659fd81a2acd6096312d5b0f014c97ddfe75fb4c1644627", 21332697,
 		"8a218e1e446880131115c368ec7005969a5022af9a15a26173de648fef0b7789", 25135496),
 }
 
-func onnxRuntimeFile(wheel, wheelSHA256 string, wheelBytes int64, sha256 string, bytes int64) File {
-	return File{
+// onnxRuntimeFiles holds the library's terms too, which ask to go wherever it goes.
+func onnxRuntimeFiles(wheel, wheelSHA256 string, wheelBytes int64, sha256 string, bytes int64) []File {
+	library := File{
 		Name:    ONNXRuntime,
 		Purpose: "runs the networks for age and gender (ONNX Runtime)",
 		Licence: "MIT; Microsoft Corporation",
@@ -154,6 +151,14 @@ func onnxRuntimeFile(wheel, wheelSHA256 string, wheelBytes int64, sha256 string,
 		},
 		Member: "onnxruntime/capi/" + ONNXRuntime,
 	}
+	licence, notices := library, library
+	licence.Name, licence.Member = "onnxruntime-LICENSE.txt", "onnxruntime/LICENSE"
+	licence.Purpose = "ONNX Runtime's licence"
+	licence.Bytes, licence.SHA256 = 1073, "2f07c72751aed99790b8a4869cf2311df85a860b22ded05fa22803587a48922c"
+	notices.Name, notices.Member = "onnxruntime-ThirdPartyNotices.txt", "onnxruntime/ThirdPartyNotices.txt"
+	notices.Purpose = "the terms of what ONNX Runtime contains"
+	notices.Bytes, notices.SHA256 = 338088, "143764b952fdb1a7c69ce653bfba74a7744d6a8a573bfb73e235fba356c83de3"
+	return []File{library, licence, notices}
 }
 
 // check refuses a list that would write outside the target directory.

@@ -33,9 +33,14 @@ const divisor = 256
 // ageClasses of the age network: class i stands for i years, the first for a quarter.
 const ageClasses = 81
 
+// An Aligner cuts a square chip of side pixels out of a picture, so that the face whose
+// landmarks are given lies upright in its middle, with padding around it.
+type Aligner func(picture *image.RGBA, landmarks [5]image.Point, side int, padding float64) (*image.RGBA, error)
+
 // An Estimator runs the two networks, one session of each for each worker. It is safe for
 // concurrent use.
 type Estimator struct {
+	align   Aligner
 	workers chan *worker
 	size    int
 }
@@ -78,14 +83,14 @@ type Files struct{ Runtime, Age, Gender string }
 
 // Open loads ONNX Runtime and the networks. The files must have been checked before
 // (models.Verify).
-func Open(modelsDirectory string, files Files, workers int) (*Estimator, error) {
+func Open(modelsDirectory string, files Files, workers int, align Aligner) (*Estimator, error) {
 	if workers < 1 {
 		return nil, fmt.Errorf("%d workers: at least one is needed", workers)
 	}
 	if err := start(filepath.Join(modelsDirectory, files.Runtime)); err != nil {
 		return nil, err
 	}
-	estimator := &Estimator{workers: make(chan *worker, workers)}
+	estimator := &Estimator{align: align, workers: make(chan *worker, workers)}
 	for range workers {
 		worker, err := newWorker(modelsDirectory, files)
 		if err != nil {
@@ -152,6 +157,31 @@ func (e *Estimator) Close() error {
 	}
 	e.size = 0
 	return errors.Join(failures...)
+}
+
+// Describe says what a face shows. width is the face's in pixels of the original picture,
+// score the detector's.
+func (e *Estimator) Describe(ctx context.Context, embedding face.Embedding, width, score float64) (face.Attributes, error) {
+	chip := func(side int, padding float64) (*image.RGBA, error) {
+		return e.align(embedding.Crop, embedding.Landmarks, side, padding)
+	}
+	ageChip, err := chip(AgeSide, Padding)
+	if err != nil {
+		return face.Attributes{}, err
+	}
+	genderChip, err := chip(GenderSide, Padding)
+	if err != nil {
+		return face.Attributes{}, err
+	}
+	qualityChip, err := chip(QualitySide, QualityPadding)
+	if err != nil {
+		return face.Attributes{}, err
+	}
+	age, gender, err := e.Estimate(ctx, ageChip, genderChip)
+	if err != nil {
+		return face.Attributes{}, err
+	}
+	return face.Attributes{Age: age, Gender: gender, Flaws: Flaws(qualityChip, width, score)}, nil
 }
 
 // Estimate returns the age in years, from 0.25 to 80, and the gender of a face, from its

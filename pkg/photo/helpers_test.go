@@ -139,15 +139,22 @@ func greyNoise(w, h int, seed uint64) *image.Gray {
 	return img
 }
 
-// smooth is a picture with colours everywhere and no edges, as a JPEG keeps well.
+// smooth is a picture with colours everywhere and no edges, so that its chroma survives any
+// subsampling.
 func smooth(w, h int) *image.NRGBA {
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
-			img.SetNRGBA(x, y, color.NRGBA{uint8(30 + 190*x/w), uint8(30 + 190*y/h), uint8(220 - 150*(x+y)/(w+h)), 255})
+			img.SetNRGBA(x, y, color.NRGBA{wave(x), wave(y + 60), wave(x + y + 90), 255})
 		}
 	}
 	return img
+}
+
+// wave goes from 40 to 200 and back, a level a pixel.
+func wave(at int) uint8 {
+	at %= 320
+	return uint8(40 + min(at, 320-at))
 }
 
 func pngOf(img image.Image) []byte {

@@ -157,6 +157,15 @@ func acrossRow(into []uint16, from []byte, across []taps, outside uint32) {
 func downRow(into []byte, rows []uint16, t taps, outside uint32) {
 	const shift = weightBits + 8
 	base := t.outside*outside<<8 + 1<<(shift-1)
+	if len(t.weights) == 2 {
+		// Every enlarged row is this.
+		upper, lower := rows[:len(into)], rows[len(into):][:len(into)]
+		first, second := t.weights[0], t.weights[1]
+		for x := range into {
+			into[x] = byte((base + first*uint32(upper[x]) + second*uint32(lower[x])) >> shift)
+		}
+		return
+	}
 	for x := range into {
 		sum := base
 		for i, weight := range t.weights {

@@ -16,15 +16,18 @@ const (
 	FaceInBlocklist       Risk = "FACE_IN_BLOCKLIST"
 	MultipleFacesDetected Risk = "MULTIPLE_FACES_DETECTED"
 	LowQualitySearchImage Risk = "LOW_QUALITY_SEARCH_IMAGE"
+	// ApproximateSearch is our own: an index that may miss neighbours answered.
+	ApproximateSearch Risk = "APPROXIMATE_SEARCH"
 )
 
 // A Warning is one thing that a person should know of a search.
 type Warning struct {
-	Risk     Risk
-	Severity face.Severity
+	Risk     Risk          `json:"risk"`
+	Severity face.Severity `json:"severity"`
 	// Data says more, in words; empty where there is no more to say.
-	Data        string
-	Short, Long string
+	Data  string `json:"data"`
+	Short string `json:"short"`
+	Long  string `json:"long"`
 }
 
 // A Match is a candidate at or above the threshold, with its similarity in percent.
@@ -130,6 +133,13 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: describe(evidence.Flaws),
 			Short: "The search image has low quality.",
 			Long:  "The face in the search image is of low quality, which may lower the accuracy of the match. The reasons are named in additional_data.",
+		})
+	}
+	if !evidence.Candidates.Exact {
+		list = append(list, Warning{
+			Risk: ApproximateSearch, Severity: face.Information,
+			Short: "The search was approximate.",
+			Long:  "The index that this server was set to use may miss sessions that match. Start the server with the exact index to be sure that none is missed; the blocklist was searched exactly.",
 		})
 	}
 	return list
