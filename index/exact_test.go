@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"facesearch/index"
@@ -336,34 +338,43 @@ func version(key uint64, number, dim int) []float32 {
 	return fill(1, dim, func(_, _ int) float32 { return float32(rng.NormFloat64()) })[0]
 }
 
-// churn lets 8 writers replace and delete vectors of their own keys while 4 readers check every hit. It returns what is
-// stored in the end.
-func churn(t *testing.T, x index.Index, dim, steps int) oracle {
-	const writers, readers, keysEach, versions = 8, 4, 40, 6
+// churn lets 8 writers replace and delete vectors of their own keys for as long as 4 readers check the hits of 2000
+// searches each. It returns what is stored in the end.
+func churn(t *testing.T, x index.Index, dim int) oracle {
+	const writers, readers, keysEach, versions, searches = 8, 4, 40, 6, 2000
+	history := make([]oracle, writers*keysEach) // of a key, by version
+	for key := range history {
+		history[key] = oracle{}
+		for v := range versions {
+			history[key][uint64(v)] = version(uint64(key), v, dim)
+		}
+	}
 	var (
 		writing, reading sync.WaitGroup
+		read             atomic.Bool
 		mu               sync.Mutex
-		stop             = make(chan struct{})
 		final            = oracle{}
+		checked          atomic.Int64
 	)
 	for w := range writers {
 		writing.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(w), 5))
 			mine := oracle{}
-			for range steps {
+			for !read.Load() {
 				key := uint64(w*keysEach + rng.IntN(keysEach))
-				if rng.IntN(4) == 0 {
+				if rng.IntN(4) > 0 {
+					mine[key] = history[key][rng.Uint64N(versions)]
+					if err := x.Put(key, mine[key]); err != nil {
+						t.Error(err)
+					}
+				} else {
 					_, there := mine[key]
 					if x.Delete(key) != there {
 						t.Errorf("Delete(%d) = %v", key, !there)
 					}
 					delete(mine, key)
-					continue
 				}
-				mine[key] = version(key, rng.IntN(versions), dim)
-				if err := x.Put(key, mine[key]); err != nil {
-					t.Error(err)
-				}
+				runtime.Gosched()
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -374,13 +385,8 @@ func churn(t *testing.T, x index.Index, dim, steps int) oracle {
 	}
 	for r := range readers {
 		reading.Go(func() {
-			for round := 0; ; round++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				probe := version(uint64(r), round%versions, dim)
+			for round := range searches {
+				probe := history[r][uint64(round%versions)]
 				got, err := x.Nearest(context.Background(), probe, 5)
 				if round%2 == 0 {
 					got, err = x.Within(context.Background(), probe, 3, 5)
@@ -389,27 +395,29 @@ func churn(t *testing.T, x index.Index, dim, steps int) oracle {
 					t.Error(err)
 				}
 				for _, hit := range got.Hits {
-					known := false
-					for v := range versions {
-						known = known || oracle{0: version(hit.Key, v, dim)}.all(probe)[0].Distance == hit.Distance
-					}
-					if !known {
+					then := func(known index.Hit) bool { return known.Distance == hit.Distance }
+					if !slices.ContainsFunc(history[hit.Key].all(probe), then) {
 						t.Errorf("key %d was never at distance %v", hit.Key, hit.Distance)
 					}
 				}
+				checked.Add(int64(len(got.Hits)))
+				runtime.Gosched() // or the writers wait for the end of a time slice at every step
 			}
 		})
 	}
-	writing.Wait()
-	close(stop)
 	reading.Wait()
+	read.Store(true)
+	writing.Wait()
+	if checked.Load() < readers*searches {
+		t.Errorf("only %d hits were checked", checked.Load())
+	}
 	return final
 }
 
 func TestExactConcurrent(t *testing.T) {
 	const dim = 6
 	x := index.NewExact(dim)
-	truth := churn(t, x, dim, 400)
+	truth := churn(t, x, dim)
 	requireExact(t, x, truth, make([]float32, dim))
 }
 

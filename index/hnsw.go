@@ -23,7 +23,17 @@ const (
 // withinMin is how many neighbours Within asks for at least, on top of SearchK.
 const withinMin = 64
 
-// HNSWOptions are the settings of a graph. Zero values stand for the defaults.
+// HNSWOptions are the settings of a graph. Zero values stand for the defaults, with which, on made-up templates of
+// dlib's geometry (128 dimensions, one a person), 1,000 probes with a mate among 10,000 and one thread:
+//
+//	M   SearchK  recall@1    p50      build
+//	32  400      0.40–0.44   0.36 ms  2.1 s
+//	32  800      0.50–0.57   0.69 ms  2.1 s   the defaults
+//	64  800      0.63–0.64   0.69 ms  6 s
+//	64  1600     0.80        1.4 ms   6 s
+//	Exact        1           0.20 ms
+//
+// At 100,000, M 64 and SearchK 800 found 0.23 in 1.7 ms, after 130 s of building on a busy machine.
 type HNSWOptions struct {
 	// M is the number of links a node keeps on each layer, 2 to 1024. More cost memory and time, mostly in building.
 	M int

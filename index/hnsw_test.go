@@ -235,10 +235,32 @@ func TestHNSWPutDelete(t *testing.T) {
 	})
 }
 
+func TestHNSWWithin(t *testing.T) {
+	const side = 32
+	h := newHNSW(t, 2, sparse)
+	for key := range uint64(side * side) {
+		putEach(t, h, []uint64{key}, [][]float32{{float32(key % side), float32(key / side)}})
+	}
+	probe := []float32{side / 2, side / 2}
+	t.Run("OK asks until one lies beyond", func(t *testing.T) {
+		// 317 points of the grid are that near; the graph is asked for 124 at first.
+		got, err := h.Within(context.Background(), probe, 10, 5)
+		if err != nil || got.Exact || got.Total <= 124 || got.Total > 317 || len(got.Hits) != 5 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+	t.Run("OK all of it", func(t *testing.T) {
+		got, err := h.Within(context.Background(), probe, 2*side, 5)
+		if err != nil || !got.Exact || got.Total != side*side {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 func TestHNSWConcurrent(t *testing.T) {
 	const dim = 6
 	h := newHNSW(t, dim, index.HNSWOptions{M: 6, SearchK: 30})
-	truth := churn(t, h, dim, 80)
+	truth := churn(t, h, dim)
 	requireReady(t, h)
 	if h.Len() != len(truth) {
 		t.Errorf("%d vectors, want %d", h.Len(), len(truth))

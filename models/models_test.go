@@ -42,6 +42,19 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+func TestPhotographsAreListed(t *testing.T) {
+	page, err := os.ReadFile("../testdata/photographs/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range models.Photographs() {
+		row := "| " + f.Name + " | " + f.Purpose + " |"
+		if !bytes.Contains(page, []byte(row)) || !bytes.Contains(page, []byte("| "+f.SHA256+" |")) {
+			t.Errorf("the page does not list %s with its checksum", f.Name)
+		}
+	}
+}
+
 // FACESEARCH_MODELS names the fetched files, as "make test" sets it.
 func TestVerifyFetched(t *testing.T) {
 	dir := os.Getenv("FACESEARCH_MODELS")

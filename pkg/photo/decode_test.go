@@ -363,6 +363,34 @@ func TestDecodeHarmlessWarning(t *testing.T) {
 	checkCorners(t, decode(t, bytes.Join([][]byte{whole[:end], {0x12, 0x34, 0x56}, whole[end:]}, nil)), 12)
 }
 
+// What libjpeg-turbo warns of at once, here a JFIF of the future, is Go's decoder's to judge.
+func TestDecodeFallback(t *testing.T) {
+	for name, subsampling := range map[string]turbo.Subsampling{
+		"444": turbo.S444, "422": turbo.S422, "420": turbo.S420, "440": turbo.S440, "411": turbo.S411, "grey": turbo.Grey,
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := jpegOf(smooth(3301, 21), subsampling, false)
+			major := bytes.Index(data, []byte("JFIF\x00")) + 5
+			data[major] = 2
+			if p := decode(t, data); p.Scale() != 1 {
+				t.Errorf("libjpeg-turbo decoded it, at scale %v", p.Scale())
+			}
+			want, got := must(jpeg.Decode(bytes.NewReader(data))), decode(t, data).RGB(4000)
+			for x := 0; x < 3301; x += 50 {
+				mean := meanOf(want, image.Rect(x, 7, x+1, 8))
+				near(t, got.RGBAAt(x, 7), color.NRGBA{uint8(mean[0]), uint8(mean[1]), uint8(mean[2]), 255}, 6)
+			}
+			refused(t, data[:len(data)-100])
+		})
+	}
+	t.Run("TooManyScans", func(t *testing.T) {
+		data := manyScans(jpegOf(corners(), turbo.S420, false), 300)
+		if refusal := refused(t, data); !strings.Contains(refusal.Detail, "scans") {
+			t.Errorf("refused with %q", refusal.Detail)
+		}
+	})
+}
+
 // A palette may lack the colours that pixels name.
 func TestDecodePaletteTooShort(t *testing.T) {
 	data := interlaced(16, 16, 3, func(x, y int) []byte { return []byte{byte(x)} })

@@ -11,9 +11,14 @@ import (
 )
 
 const (
-	// scansMax bounds the scans of a JPEG. Each pass over the canvas takes time and next to
-	// no bytes, so a small file can ask for hours; a usual progressive picture has ten.
+	// scansMax bounds the scans of a JPEG. Each is a pass over the canvas that takes time and
+	// next to no bytes, so a small file can ask for hours. A usual progressive picture has ten.
 	scansMax = 100
+	// scannedPixelsMax bounds scans times pixels where there are several scans: 18 scans of
+	// the largest picture, about two seconds.
+	scannedPixelsMax = 18 * PixelsMax
+	// slowScannedPixelsMax is the same for Go's decoder, also for a single scan.
+	slowScannedPixelsMax = 5 * PixelsMax
 	// slowProgressivePixelsMax bounds progressive pictures in Go's decoder, which keeps
 	// four bytes for each coefficient.
 	slowProgressivePixelsMax = 16_000_000
@@ -37,14 +42,14 @@ const (
 
 func decodeJPEG(data []byte) (*Photo, error) {
 	outline := outlineOf(data)
-	if outline.scans > scansMax {
-		return nil, face.Invalid("The JPEG picture has more than %d scans: save it again as an ordinary JPEG.", scansMax)
-	}
 	header, err := turbo.ReadHeader(data)
 	if err != nil {
 		return decodeSlowly(data, outline.progressive)
 	}
 	if err := checkSize(header.Width, header.Height, PixelsMax); err != nil {
+		return nil, err
+	}
+	if err := checkScans(outline.scans, header.Width*header.Height, scannedPixelsMax); err != nil {
 		return nil, err
 	}
 	scale := scaleOf(max(header.Width, header.Height))
@@ -73,14 +78,21 @@ func decodeSlowly(data []byte, progressive bool) (*Photo, error) {
 	if err := checkSize(config.Width, config.Height, pixelsMax); err != nil {
 		return nil, err
 	}
-	if scansOf(data) > scansMax {
-		return nil, face.Invalid("The JPEG picture has more than %d scans: save it again as an ordinary JPEG.", scansMax)
+	if err := checkScans(scansOf(data), config.Width*config.Height, slowScannedPixelsMax); err != nil {
+		return nil, err
 	}
 	decoded, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, damaged(JPEG, err)
 	}
 	return &Photo{Width: config.Width, Height: config.Height, scale: 1, pixels: planesOf(decoded)}, nil
+}
+
+func checkScans(scans, pixels, scannedPixelsMax int) error {
+	if scans <= scansMax && scans*pixels <= scannedPixelsMax {
+		return nil
+	}
+	return face.Invalid("The JPEG picture has too many scans for its size: save it again as an ordinary JPEG.")
 }
 
 // scaleOf is the largest of 1, 2, 4 and 8 that leaves the longest side DecodeSideMin. Of

@@ -38,7 +38,7 @@ func turnedFurther(orientation, angle int) int {
 }
 
 // Turn turns a picture clockwise by 0, 90, 180 or 270 degrees. By 0 it is the same picture,
-// not a copy. imaging's turns make four bytes of each pixel and take twenty times as long,
+// not a copy. imaging's turns make four bytes of each pixel and take over four times as long,
 // see BenchmarkTurn.
 func Turn(gray *image.Gray, angle int) *image.Gray {
 	orientation := turnedFurther(upright, angle)

@@ -1,0 +1,108 @@
+# facesearch: what to type. "make help" lists it.
+
+ADDR ?= 127.0.0.1:8080
+DATA ?= data
+FUZZTIME ?= 30s
+IMAGE ?= facesearch
+STATICCHECK_PACKAGE := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+MODELS := models/files
+PHOTOGRAPHS := testdata/photographs/files
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME:%=%/.cache),$(CURDIR)/.cache)/facesearch
+
+# Built anew with each version of Go, whose standard library it has to understand.
+STATICCHECK := $(CACHE)/$(STATICCHECK_PACKAGE)-$(shell go env GOVERSION 2>/dev/null)/staticcheck
+
+# Go's build cache holds compiled C++ (a minute and a half of work) under the text of CXX and
+# CGO_LDFLAGS, but knows nothing of what they point to. So the compiler wrapper and the linker
+# scripts are copied to a folder whose name stands for their content and settings: every
+# checkout shares what was compiled, and a change of any of them compiles anew.
+TOOLCHAIN_FILES := $(wildcard pkg/dlib/build/cxx pkg/dlib/build/lib/*)
+TOOLCHAIN := $(CACHE)/toolchain/$(shell { cat $(TOOLCHAIN_FILES); \
+	echo '$(FACESEARCH_CXX) $(origin FACESEARCH_MARCH) $(FACESEARCH_MARCH)'; } | sha256sum | cut -c1-16)
+
+export CXX := $(TOOLCHAIN)/cxx
+export CGO_ENABLED := 1
+export CGO_LDFLAGS := -L$(TOOLCHAIN)/lib
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+export FACESEARCH_MODELS := $(CURDIR)/$(MODELS)
+export FACESEARCH_PHOTOGRAPHS := $(CURDIR)/$(PHOTOGRAPHS)
+
+.PHONY: help tools setup build run demo test bench lint fuzz licences image clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf '  make %-7s %s\n' "$$name" "$$text"; done
+	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) IMAGE=$(IMAGE)'
+
+# The system's packages, a look at Go's version, and the compiler wrapper's copy.
+tools: $(TOOLCHAIN)
+	@.ci/setup
+
+$(TOOLCHAIN):
+	@mkdir -p $@.new.$$$$/lib && \
+	cp pkg/dlib/build/cxx $@.new.$$$$/ && \
+	cp pkg/dlib/build/lib/* $@.new.$$$$/lib/ && \
+	chmod +x $@.new.$$$$/cxx && \
+	{ mv -T $@.new.$$$$ $@ 2>/dev/null || { rm -r $@.new.$$$$ && test -d $@; }; }
+
+build: tools ## compile bin/facesearch (the first time takes two minutes)
+	go build -o bin/facesearch ./cmd/facesearch
+
+setup: build ## everything that run needs: packages, binary, model files
+	@bin/facesearch models fetch --models $(MODELS)
+
+run: setup ## set up and serve on ADDR with the store in DATA
+	@exec bin/facesearch serve --addr $(ADDR) --data $(DATA) --models $(MODELS)
+
+demo: setup ## the same, with a few photographs enrolled and one searched
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	@exec bin/facesearch demo --addr $(ADDR) --data $(DATA) --models $(MODELS) --photographs $(PHOTOGRAPHS)
+
+# Go compiles a package's C++ anew for race builds, even for vet. The tests need the race
+# build, so everything here is one: a machine that only tests compiles the C++ once.
+test: export GOFLAGS := $(GOFLAGS) -race
+test: tools $(STATICCHECK) ## set up, then vet, staticcheck and all tests with the race detector
+	@go run ./cmd/facesearch models fetch --models $(MODELS)
+	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	go vet ./...
+	$(STATICCHECK) ./...
+	go test -timeout 20m ./...
+
+lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+
+$(STATICCHECK): | tools
+	GOFLAGS=-trimpath GOBIN=$(@D) go install $(STATICCHECK_PACKAGE)
+
+bench: setup ## Go's benchmarks, then recall and speed of the index into bench/
+	go test -run '^$$' -bench . -benchmem ./...
+	@mkdir -p bench
+	bin/facesearch bench index --n 10000,100000 --json bench/index.json --html bench/index.html
+
+fuzz: setup ## every fuzz test for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r folder; do \
+		for test in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$folder/*_test.go | cut -d' ' -f2); do \
+			go test -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) $$folder || exit 1; \
+		done; \
+	done
+
+# The terms of everything that is linked into the binary, for whoever passes it on.
+licences: tools ## collect the licence files of all modules in bin/licences
+	@rm -rf bin/licences && mkdir -p bin/licences/go bin/licences/dlib
+	@go list -deps -f '{{with .Module}}{{.Path}} {{.Dir}}{{end}}' ./cmd/facesearch | sort -u | \
+	while read -r module folder; do \
+		mkdir -p "bin/licences/$$module" && \
+		find "$$folder" -maxdepth 1 -type f \( -iname 'licen*' -o -iname 'copying*' -o -iname 'notice*' \) \
+			-exec cp {} "bin/licences/$$module/" \; || exit 1; \
+	done
+	@cp "$$(go env GOROOT)/LICENSE" bin/licences/go/
+	@cp /usr/share/doc/libdlib-dev/copyright bin/licences/dlib/ 2>/dev/null || rmdir bin/licences/dlib
+
+image: ## the container image
+	docker build --tag $(IMAGE) .
+
+clean: ## remove what was built; the store, the models and Go's cache stay
+	rm -rf bin bench

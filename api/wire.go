@@ -1,0 +1,167 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"facesearch/pkg/face"
+	"facesearch/pkg/policy"
+	"facesearch/pkg/search"
+)
+
+// The wire types, field by field as the API's clients expect them.
+
+type searchResponse struct {
+	RequestID  string     `json:"request_id"`
+	FaceSearch faceSearch `json:"face_search"`
+}
+
+type faceSearch struct {
+	Status       face.Status   `json:"status"`
+	TotalMatches int           `json:"total_matches"`
+	Matches      []wireMatch   `json:"matches"`
+	UserImage    wireImage     `json:"user_image"`
+	Warnings     []wireWarning `json:"warnings"`
+}
+
+type wireMatch struct {
+	SessionID            string      `json:"session_id"`
+	SessionNumber        uint64      `json:"session_number"`
+	SimilarityPercentage float64     `json:"similarity_percentage"`
+	VendorData           *string     `json:"vendor_data"`
+	VerificationDate     string      `json:"verification_date"`
+	UserDetails          wireDetails `json:"user_details"`
+	MatchImageURL        *string     `json:"match_image_url"`
+	Status               face.Status `json:"status"`
+	IsBlocklisted        bool        `json:"is_blocklisted"`
+}
+
+type wireDetails struct {
+	Name           string `json:"name"`
+	DocumentType   string `json:"document_type"`
+	DocumentNumber string `json:"document_number"`
+}
+
+type wireImage struct {
+	Entities  []wireEntity `json:"entities"`
+	BestAngle int          `json:"best_angle"`
+}
+
+type wireEntity struct {
+	Age        *string      `json:"age"`
+	BBox       [4]int       `json:"bbox"`
+	Confidence float64      `json:"confidence"`
+	Gender     *face.Gender `json:"gender"`
+}
+
+type wireWarning struct {
+	Risk             policy.Risk   `json:"risk"`
+	AdditionalData   *string       `json:"additional_data"`
+	LogType          face.Severity `json:"log_type"`
+	ShortDescription string        `json:"short_description"`
+	LongDescription  string        `json:"long_description"`
+}
+
+type sessionResponse struct {
+	SessionID        string      `json:"session_id"`
+	SessionNumber    uint64      `json:"session_number"`
+	Status           face.Status `json:"status"`
+	VendorData       *string     `json:"vendor_data"`
+	VerificationDate string      `json:"verification_date"`
+	CreatedAt        string      `json:"created_at"`
+	UserDetails      wireDetails `json:"user_details"`
+	PortraitImageURL *string     `json:"portrait_image_url"`
+	IsBlocklisted    bool        `json:"is_blocklisted"`
+}
+
+func (s *Server) wireSearch(r *http.Request, result search.Result) searchResponse {
+	outcome := result.Outcome
+	response := searchResponse{RequestID: result.RequestID, FaceSearch: faceSearch{
+		Status: outcome.Status, TotalMatches: outcome.Total, Matches: []wireMatch{},
+		UserImage: wireImage{Entities: []wireEntity{}, BestAngle: outcome.Angle}, Warnings: []wireWarning{},
+	}}
+	for i, match := range outcome.Matches {
+		session := result.Sessions[i]
+		response.FaceSearch.Matches = append(response.FaceSearch.Matches, wireMatch{
+			SessionID: session.ID, SessionNumber: session.Number, SimilarityPercentage: match.Similarity,
+			VendorData: orNull(session.VendorData), VerificationDate: wireTime(session.VerifiedAt),
+			UserDetails: wireDetailsOf(session.Details), MatchImageURL: s.pictureURL(r, session.PictureID),
+			Status: session.Status, IsBlocklisted: session.Blocklisted,
+		})
+	}
+	for _, found := range outcome.Faces {
+		response.FaceSearch.UserImage.Entities = append(response.FaceSearch.UserImage.Entities, wireEntityOf(found))
+	}
+	for _, warning := range outcome.Warnings {
+		response.FaceSearch.Warnings = append(response.FaceSearch.Warnings, wireWarning{
+			Risk: warning.Risk, AdditionalData: orNull(warning.Data), LogType: warning.Severity,
+			ShortDescription: warning.Short, LongDescription: warning.Long,
+		})
+	}
+	return response
+}
+
+func wireEntityOf(found face.Face) wireEntity {
+	entity := wireEntity{
+		BBox:       [4]int{found.Box.Min.X, found.Box.Min.Y, found.Box.Max.X, found.Box.Max.Y},
+		Confidence: math.Round(found.Confidence*1e4) / 1e4,
+	}
+	if found.Age != nil {
+		age := strconv.FormatFloat(*found.Age, 'f', 1, 64)
+		entity.Age = &age
+	}
+	if found.Gender != "" {
+		entity.Gender = &found.Gender
+	}
+	return entity
+}
+
+func (s *Server) wireSession(r *http.Request, session face.Session) sessionResponse {
+	return sessionResponse{
+		SessionID: session.ID, SessionNumber: session.Number, Status: session.Status,
+		VendorData: orNull(session.VendorData), VerificationDate: wireTime(session.VerifiedAt),
+		CreatedAt: wireTime(session.CreatedAt), UserDetails: wireDetailsOf(session.Details),
+		PortraitImageURL: s.pictureURL(r, session.PictureID), IsBlocklisted: session.Blocklisted,
+	}
+}
+
+func wireDetailsOf(details face.Details) wireDetails {
+	return wireDetails{details.Name, details.DocumentType, policy.MaskDocumentNumber(details.DocumentNumber)}
+}
+
+// pictureURL is null where no picture is kept.
+func (s *Server) pictureURL(r *http.Request, picture string) *string {
+	if picture == "" {
+		return nil
+	}
+	address := s.base(r) + s.ready.Load().media.address(application(r.Context()), picture)
+	return &address
+}
+
+func wireTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z07:00") }
+
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// serverTiming tells how long each step took, in the header made for it (W3C Server Timing).
+func serverTiming(timings search.Timings) string {
+	var text []byte
+	for _, step := range search.Steps {
+		took, ok := timings[step]
+		if !ok {
+			continue
+		}
+		if len(text) > 0 {
+			text = append(text, ", "...)
+		}
+		text = fmt.Appendf(text, "%s;dur=%.3f", step, took.Seconds()*1000)
+	}
+	return string(text)
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"facesearch/api"
+	"facesearch/models"
+	"facesearch/pkg/attributes"
+	"facesearch/pkg/bolt"
+	"facesearch/pkg/dlib"
+	"facesearch/pkg/policy"
+	"facesearch/pkg/search"
+)
+
+// waitingPerWorker requests may wait for each worker; the rest is told to come again.
+const waitingPerWorker = 16
+
+// The server's patience with its clients.
+const (
+	headerTimeout   = 10 * time.Second
+	bodyTimeout     = 60 * time.Second // for a whole request to arrive
+	answerTimeout   = 2 * time.Minute
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 30 * time.Second // for requests under way to end
+	headerBytesMax  = 64 * 1024
+)
+
+func defaultWorkers() int { return runtime.NumCPU() }
+
+// serverFlags are those of a command that runs a server.
+type serverFlags struct {
+	Addr         string `help:"Address to listen at." default:"127.0.0.1:8080"`
+	Data         string `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
+	Models       string `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
+	Index        string `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
+	Workers      int    `help:"Pictures worked on at once." default:"${workers}"`
+	Waiting      int    `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
+	BootstrapKey string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
+	PublicURL    string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
+	LogFormat    string `help:"Log as text or json." enum:"text,json" default:"text"`
+	Example      string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
+}
+
+type serveCommand struct {
+	serverFlags `embed:""`
+}
+
+// Run starts the server and ends when the context does.
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	return c.serve(ctx, to, func(address, key string) {
+		c.greet(to.err, address, key)
+	})
+}
+
+func (c *serverFlags) logger(to io.Writer) *slog.Logger {
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
+}
+
+// serve runs a server; ready is called with its address and, when one was made, the first
+// key, as soon as it answers searches.
+func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address, key string)) (err error) {
+	log := c.logger(to.err)
+	if c.Workers < 1 || c.Waiting < 0 {
+		return errors.New("--workers is at least 1 and --waiting at least 0")
+	}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listening at %s: %w", c.Addr, err)
+	}
+	handler := api.New(api.Options{PublicURL: c.PublicURL, Log: log})
+	server := newHTTPServer(handler, log)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		err = errors.Join(err, shutdown(server, served))
+	}()
+
+	parts, err := c.load(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, parts.close()) }()
+	_, key, _, err := search.Bootstrap(ctx, parts.store, c.BootstrapKey)
+	if err != nil {
+		return err
+	}
+	stopOwner, err := serveOwner(c.Data, handler, parts.store, log)
+	if err != nil {
+		return err
+	}
+	defer stopOwner()
+	if err := handler.Ready(ctx, parts.store, parts.service); err != nil {
+		return err
+	}
+	ready("http://"+listener.Addr().String(), key)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: requests under way are finished first")
+		// Deferred calls run last to first; the server has to stop before its parts do.
+		return shutdown(server, served)
+	case err := <-served:
+		served <- err
+		return err
+	}
+}
+
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout,
+		WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// shutdown lets requests under way end. It may be called again.
+func shutdown(server *http.Server, served chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	served <- http.ErrServerClosed
+	return err
+}
+
+// serverParts are what serve opens and has to close.
+type serverParts struct {
+	engine    *dlib.Engine
+	estimator *attributes.Estimator
+	store     *bolt.Store
+	service   *search.Service
+}
+
+// load checks and opens models and store, side by side.
+func (c *serverFlags) load(ctx context.Context, log *slog.Logger) (*serverParts, error) {
+	if err := models.Verify(c.Models); err != nil {
+		return nil, err
+	}
+	parts := &serverParts{}
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		parts.engine, err = dlib.Open(ctx, c.Models, c.Workers)
+		return err
+	})
+	group.Go(func() (err error) {
+		parts.estimator, err = openEstimator(c.Models, c.Workers)
+		return err
+	})
+	group.Go(func() (err error) {
+		parts.store, err = bolt.Open(c.Data, bolt.Options{Index: bolt.IndexKind(c.Index), Log: log})
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, errors.Join(err, parts.close())
+	}
+	waiting := c.Waiting
+	if waiting == 0 {
+		waiting = waitingPerWorker * c.Workers
+	}
+	parts.service = search.New(parts.store, parts.engine, parts.estimator, search.Options{
+		Workers: c.Workers, WaitingMax: waiting, Confidence: dlib.Confidence, Calibration: policy.DLib,
+	})
+	return parts, nil
+}
+
+func openEstimator(directory string, workers int) (*attributes.Estimator, error) {
+	files := attributes.Files{Runtime: models.ONNXRuntime, Age: models.Age, Gender: models.Gender}
+	return attributes.Open(directory, files, workers, dlib.Chip)
+}
+
+func (p *serverParts) close() error {
+	var failures []error
+	if p.store != nil {
+		failures = append(failures, p.store.Close())
+	}
+	if p.estimator != nil {
+		failures = append(failures, p.estimator.Close())
+	}
+	if p.engine != nil {
+		p.engine.Close()
+	}
+	return errors.Join(failures...)
+}
+
+// greet tells a person what to do next.
+func (c *serveCommand) greet(to io.Writer, address, key string) {
+	fmt.Fprintf(to, "\nfacesearch is ready at %s\n\n", address)
+	shown := key
+	if key == "" {
+		shown = "$FACESEARCH_API_KEY"
+		fmt.Fprintf(to, "  The API key was printed at the first start. Another one:\n\n    %s keys create --data %s\n\n", os.Args[0], c.Data)
+	} else {
+		fmt.Fprintf(to, "  API key, shown this once: %s\n\n", key)
+	}
+	if absolute, err := filepath.Abs(c.Example); err == nil && c.Example != "photo.jpg" {
+		c.Example = absolute
+	}
+	fmt.Fprintf(to, "  Enrol somebody, then search for the same face:\n\n")
+	fmt.Fprintf(to, "    curl -s %s/v3/sessions/ -H 'x-api-key: %s' -F portrait_image=@%s -F vendor_data=user-1\n", address, quoted(shown), c.Example)
+	fmt.Fprintf(to, "    curl -s %s/v3/face-search/ -H 'x-api-key: %s' -F user_image=@%s\n\n", address, quoted(shown), c.Example)
+}
+
+// quoted ends the single quotes of a shell line around a variable.
+func quoted(key string) string {
+	if key == "$FACESEARCH_API_KEY" {
+		return `'"` + key + `"'`
+	}
+	return key
+}
