@@ -34,6 +34,6 @@ RUN facesearch models fetch --models /models
 
 VOLUME /data
 EXPOSE 8080
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["facesearch", "health"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["facesearch", "health"]
 ENTRYPOINT ["facesearch"]
 CMD ["serve", "--addr", "0.0.0.0:8080", "--data", "/data", "--models", "/models"]

@@ -25,8 +25,9 @@ export CXX := $(TOOLCHAIN)/cxx
 export CGO_ENABLED := 1
 export CGO_LDFLAGS := -L$(TOOLCHAIN)/lib
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
-export FACESEARCH_MODELS := $(CURDIR)/$(MODELS)
-export FACESEARCH_PHOTOGRAPHS := $(CURDIR)/$(PHOTOGRAPHS)
+
+# Where the tests find the files. Not exported: the program reads such names as its flags.
+TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)'
 
 .PHONY: help tools setup build run demo test bench lint fuzz licences image clean
 
@@ -67,7 +68,7 @@ test: tools $(STATICCHECK) ## set up, then vet, staticcheck and all tests with t
 	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
 	go vet ./...
 	$(STATICCHECK) ./...
-	go test -timeout 20m ./...
+	$(TEST_FILES) go test -timeout 20m ./...
 
 lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }
@@ -78,14 +79,16 @@ $(STATICCHECK): | tools
 	GOFLAGS=-trimpath GOBIN=$(@D) go install $(STATICCHECK_PACKAGE)
 
 bench: setup ## Go's benchmarks, then recall and speed of the index into bench/
-	go test -run '^$$' -bench . -benchmem ./...
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	$(TEST_FILES) go test -run '^$$' -bench . -benchmem ./...
 	@mkdir -p bench
 	bin/facesearch bench index --n 10000,100000 --json bench/index.json --html bench/index.html
 
 fuzz: setup ## every fuzz test for FUZZTIME
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r folder; do \
 		for test in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$folder/*_test.go | cut -d' ' -f2); do \
-			go test -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) $$folder || exit 1; \
+			$(TEST_FILES) go test -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) $$folder || exit 1; \
 		done; \
 	done
 

@@ -149,7 +149,7 @@ func importID(picture []byte, fields client.EnrolFields) string {
 	for _, name := range names {
 		fmt.Fprintf(hash, "\x00%s\x00%s", name, fields[name])
 	}
-	return uuid.NewHash(hash, uuid.NameSpaceOID, nil, 8).String()
+	return uuid.NewSHA1(uuid.NameSpaceOID, hash.Sum(nil)).String()
 }
 
 func readEntries(from string) ([]entry, error) {

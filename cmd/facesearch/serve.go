@@ -190,7 +190,7 @@ func (p *serverParts) close() error {
 		failures = append(failures, p.store.Close())
 	}
 	if p.estimator != nil {
-		failures = append(failures, p.estimator.Close())
+		p.estimator.Close()
 	}
 	if p.engine != nil {
 		p.engine.Close()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -39,13 +40,32 @@ type Aligner func(picture *image.RGBA, landmarks [5]image.Point, side int, paddi
 
 // An Estimator runs the two networks, one session of each for each worker. It is safe for
 // concurrent use.
+//
+// A worker is a goroutine on a thread of its own, which counts denormal numbers as zero. The
+// weights and what they are multiplied with hold so many of them, and processors are so slow
+// with them, that the age network takes 1.2 ms this way and 4 to 16 ms otherwise, depending
+// on the face. Results differ by less than 1e-30. (ONNX Runtime's own option for it reaches
+// only the thread that makes the first session.)
 type Estimator struct {
 	align   Aligner
-	workers chan *worker
-	size    int
+	jobs    chan job
+	workers sync.WaitGroup
 }
 
-type worker struct{ age, gender *network }
+// A job is one face to estimate; the answer goes to reply, which has room for it.
+type job struct {
+	age, gender *image.RGBA
+	reply       chan answer
+}
+
+type answer struct {
+	age    float64
+	gender face.Gender
+	err    error
+}
+
+// networks are those of one worker.
+type networks struct{ age, gender *network }
 
 // A network is a session with its input and output memory.
 type network struct {
@@ -90,19 +110,41 @@ func Open(modelsDirectory string, files Files, workers int, align Aligner) (*Est
 	if err := start(filepath.Join(modelsDirectory, files.Runtime)); err != nil {
 		return nil, err
 	}
-	estimator := &Estimator{align: align, workers: make(chan *worker, workers)}
+	estimator := &Estimator{align: align, jobs: make(chan job)}
+	opened := make(chan error, workers)
 	for range workers {
-		worker, err := newWorker(modelsDirectory, files)
-		if err != nil {
-			return nil, errors.Join(err, estimator.Close())
-		}
-		estimator.workers <- worker
-		estimator.size++
+		estimator.workers.Go(func() { estimator.work(modelsDirectory, files, opened) })
+	}
+	var err error
+	for range workers {
+		err = errors.Join(err, <-opened)
+	}
+	if err != nil {
+		estimator.Close()
+		return nil, err
 	}
 	return estimator, nil
 }
 
-func newWorker(modelsDirectory string, files Files) (*worker, error) {
+// work is one worker's life. Its thread ends with it, as it is never unlocked.
+func (e *Estimator) work(modelsDirectory string, files Files, opened chan<- error) {
+	runtime.LockOSThread()
+	n, err := openNetworks(modelsDirectory, files)
+	denormalsAreZero() // only now: the first session sets the thread back
+	opened <- err
+	if err != nil {
+		return
+	}
+	for job := range e.jobs {
+		var result answer
+		result.age, result.gender, result.err = n.estimate(job.age, job.gender)
+		job.reply <- result
+	}
+	n.age.close()
+	n.gender.close()
+}
+
+func openNetworks(modelsDirectory string, files Files) (*networks, error) {
 	age, err := newNetwork(filepath.Join(modelsDirectory, files.Age), AgeSide, ageClasses)
 	if err != nil {
 		return nil, err
@@ -111,7 +153,7 @@ func newWorker(modelsDirectory string, files Files) (*worker, error) {
 	if err != nil {
 		return nil, errors.Join(err, age.close())
 	}
-	return &worker{age, gender}, nil
+	return &networks{age, gender}, nil
 }
 
 func newNetwork(file string, side, classes int64) (*network, error) {
@@ -148,15 +190,11 @@ func (n *network) close() error {
 	return errors.Join(n.session.Destroy(), n.input.Destroy(), n.output.Destroy())
 }
 
-// Close waits for the calls under way and frees the networks.
-func (e *Estimator) Close() error {
-	var failures []error
-	for range e.size {
-		worker := <-e.workers
-		failures = append(failures, worker.age.close(), worker.gender.close())
-	}
-	e.size = 0
-	return errors.Join(failures...)
+// Close waits for the calls under way and frees the networks. No other method may be called
+// after it.
+func (e *Estimator) Close() {
+	close(e.jobs)
+	e.workers.Wait()
 }
 
 // Describe says what a face shows. width is the face's in pixels of the original picture,
@@ -187,22 +225,26 @@ func (e *Estimator) Describe(ctx context.Context, embedding face.Embedding, widt
 // Estimate returns the age in years, from 0.25 to 80, and the gender of a face, from its
 // aligned chips of AgeSide and GenderSide pixels.
 func (e *Estimator) Estimate(ctx context.Context, ageChip, genderChip *image.RGBA) (age float64, gender face.Gender, err error) {
-	var w *worker
+	reply := make(chan answer, 1)
 	select {
-	case w = <-e.workers:
+	case e.jobs <- job{ageChip, genderChip, reply}:
+		result := <-reply
+		return result.age, result.gender, result.err
 	case <-ctx.Done():
 		return 0, "", ctx.Err()
 	}
-	defer func() { e.workers <- w }()
-	ages, err := w.age.run(ageChip)
+}
+
+func (n *networks) estimate(ageChip, genderChip *image.RGBA) (float64, face.Gender, error) {
+	ages, err := n.age.run(ageChip)
 	if err != nil {
 		return 0, "", fmt.Errorf("the age network: %w", err)
 	}
-	genders, err := w.gender.run(genderChip)
+	genders, err := n.gender.run(genderChip)
 	if err != nil {
 		return 0, "", fmt.Errorf("the gender network: %w", err)
 	}
-	gender = face.Female
+	gender := face.Female
 	if genders[1] > genders[0] {
 		gender = face.Male
 	}

@@ -196,7 +196,7 @@ var pieces = []struct {
 	margin   float64 // room on each side of the face, as a share of its width
 	network  bool    // whether go-face's network looks for the face instead of its detector
 }{
-	{180, 0.3, false},
+	{150, 0.2, false},
 	{240, 0.8, false},
 	{240, 0.8, true},
 }
