@@ -26,6 +26,9 @@ export CGO_ENABLED := 1
 export CGO_LDFLAGS := -L$(TOOLCHAIN)/lib
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
+# ONNX Runtime's Linux builds report to their maker since 1.29; nothing here may.
+export ORT_DISABLE_TELEMETRY := 1
+
 # Where the tests find the files. Not exported: the program reads such names as its flags.
 TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)'
 

@@ -56,6 +56,7 @@ type climb struct {
 	detector *detector
 	photo    *photo.Photo
 	finest   *image.Gray // the finest level made so far
+	half     *image.Gray // rung 0 at half its size
 	angles   []int
 	found    map[int][]face.Detection // by angle
 	rungs    map[int]int              // by angle: the rung of its best face
@@ -104,11 +105,15 @@ func coarsestRung(longest, shortest int) int {
 	return rung
 }
 
-// level is the picture at one rung. Finer rungs are cut from the photograph, coarser ones
-// from the level at rung 0, which is a good deal smaller.
+// level is the picture at one rung. Finer rungs are cut from the photograph; coarser ones
+// from rung 0, or from half of it, where there is much less to read.
 func (c *climb) level(side int) *image.Gray {
 	if c.finest == nil {
 		c.finest = c.photo.Grey(rungZeroSide)
+		c.half = photo.Resize(c.finest, longestSide(c.finest.Bounds())/2)
+	}
+	if side <= longestSide(c.half.Bounds()) {
+		return photo.Resize(c.half, side)
 	}
 	if side > longestSide(c.finest.Bounds()) {
 		c.finest = c.photo.Grey(side)
