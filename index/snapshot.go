@@ -194,7 +194,7 @@ func (g *graph) load(payload []byte) (err error) {
 		return fmt.Errorf("%d bytes left over", rest.Len())
 	}
 	if fresh.M != g.nodes.M || math.Float64bits(fresh.Ml) != math.Float64bits(g.nodes.Ml) || fresh.EfSearch != g.nodes.EfSearch {
-		return fmt.Errorf("M %d, Ml %v, EfSearch %d", fresh.M, fresh.Ml, fresh.EfSearch)
+		return fmt.Errorf("its parameters are M %d, Ml %v, EfSearch %d", fresh.M, fresh.Ml, fresh.EfSearch)
 	}
 	fresh.Distance, fresh.Rng = g.nodes.Distance, g.nodes.Rng
 	g.nodes = fresh

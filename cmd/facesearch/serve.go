@@ -91,6 +91,9 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	}()
 
 	parts, err := c.load(ctx, log)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil // told to stop while it was starting
+	}
 	if err != nil {
 		return err
 	}
@@ -107,7 +110,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if err := handler.Ready(ctx, parts.store, parts.service); err != nil {
 		return err
 	}
-	ready("http://"+listener.Addr().String(), key)
+	ready(addressOf(listener), key)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished first")
@@ -117,6 +120,16 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 		served <- err
 		return err
 	}
+}
+
+// addressOf is where this machine reaches the server: its own loopback address when it
+// listens at all of them.
+func addressOf(listener net.Listener) string {
+	address := listener.Addr().(*net.TCPAddr)
+	if address.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", address.Port)
+	}
+	return "http://" + address.String()
 }
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -89,6 +90,11 @@ func start(library string) error {
 	}
 	if startRuntime.library != "" {
 		return fmt.Errorf("ONNX Runtime is loaded from %s already", startRuntime.library)
+	}
+	// The library sends usage data to its maker unless it is told not to before it starts;
+	// DisableTelemetry, later, stops only the rest.
+	if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+		return err
 	}
 	ort.SetSharedLibraryPath(library)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {

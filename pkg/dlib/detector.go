@@ -63,11 +63,16 @@ func (d *detector) detect(grey *image.Gray, threshold float64) ([]hit, error) {
 // sameFace is dlib's own rule for when two boxes are one face.
 func sameFace(a, b image.Rectangle) bool {
 	inner := area(a.Intersect(b))
+	return share(a, b) > overlapMax || inner > coveredMax*area(a) || inner > coveredMax*area(b)
+}
+
+// share is the intersection of two boxes over their union.
+func share(a, b image.Rectangle) float64 {
+	inner := area(a.Intersect(b))
 	if inner == 0 {
-		return false
+		return 0
 	}
-	return inner/(area(a)+area(b)-inner) > overlapMax ||
-		inner/area(a) > coveredMax || inner/area(b) > coveredMax
+	return inner / (area(a) + area(b) - inner)
 }
 
 func area(r image.Rectangle) float64 { return float64(r.Dx()) * float64(r.Dy()) }

@@ -130,37 +130,62 @@ const (
 	// networkMargin is what is shown to the detector around the network's box, as a share of
 	// its width.
 	networkMargin = 1.0
+	// networkSideMin is the least side of a picture worth asking about: the network is blind to
+	// smaller faces, and cannot take a picture of a few pixels.
+	networkSideMin = 80
 )
 
-// findByNetwork asks the network where the faces are, and the detector, with its threshold
-// lowered, at which angle. A face that is upright at none of the angles asked for is no face.
+// findByNetwork asks the network where the faces are in the picture turned by each angle, and
+// the detector, with its threshold lowered, at which angle they are upright. A face that is
+// upright at none of the angles asked for is no face.
 func (w *worker) findByNetwork(ctx context.Context, p *photo.Photo, angles []int) (face.Found, error) {
-	whole := p.RGB(networkSide)
-	encoded, err := photo.EncodeJPEG(whole, networkQuality)
-	if err != nil {
-		return face.Found{}, err
-	}
-	boxes, err := w.recognizer.RecognizeCNN(encoded)
-	if err != nil {
-		return face.Found{}, fmt.Errorf("the face network: %w", err)
-	}
-	scale := float64(longestSide(p.Bounds())) / float64(longestSide(whole.Bounds()))
-	found := face.Found{Angle: angles[0]}
-	best := math.Inf(-1)
-	for _, box := range boxes {
-		if err := ctx.Err(); err != nil {
-			return face.Found{}, err
-		}
-		angle, candidate, err := w.judge(p, scaled(box.Rectangle, scale))
+	best := face.Detection{Score: math.Inf(-1)}
+	bestAngle := 0
+	for _, turn := range angles {
+		boxes, err := w.askNetwork(p, turn)
 		if err != nil {
 			return face.Found{}, err
 		}
-		if candidate.Score >= networkScoreMin && candidate.Score > best && slices.Contains(angles, angle) {
-			best = candidate.Score
-			found = face.Found{Angle: angle, Faces: []face.Detection{candidate}}
+		for _, box := range boxes {
+			if err := ctx.Err(); err != nil {
+				return face.Found{}, err
+			}
+			angle, candidate, err := w.judge(p, photo.UnturnBox(box, p.Bounds(), turn))
+			if err != nil {
+				return face.Found{}, err
+			}
+			if candidate.Score > best.Score && slices.Contains(angles, angle) {
+				best, bestAngle = candidate, angle
+			}
 		}
 	}
-	return found, nil
+	if best.Score < networkScoreMin {
+		return face.Found{}, nil
+	}
+	return face.Found{Angle: bestAngle, Faces: []face.Detection{best}}, nil
+}
+
+// askNetwork returns boxes in decoded pixels of the picture turned by the angle.
+func (w *worker) askNetwork(p *photo.Photo, angle int) ([]image.Rectangle, error) {
+	bounds := photo.TurnedBounds(p.Bounds(), angle)
+	scale := max(1, float64(longestSide(bounds))/networkSide)
+	width, height := int(float64(bounds.Dx())/scale), int(float64(bounds.Dy())/scale)
+	if min(width, height) < networkSideMin {
+		return nil, nil
+	}
+	encoded, err := photo.EncodeJPEG(p.CropTurned(bounds, width, height, angle), networkQuality)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := w.recognizer.RecognizeCNN(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("the face network: %w", err)
+	}
+	var boxes []image.Rectangle
+	for _, each := range seen {
+		boxes = append(boxes, scaled(each.Rectangle, scale))
+	}
+	return boxes, nil
 }
 
 // judge finds the angle at which the detector sees most of a face that the network found,
@@ -176,11 +201,13 @@ func (w *worker) judge(p *photo.Photo, box image.Rectangle) (int, face.Detection
 			if err != nil {
 				return 0, best, err
 			}
+			turned := photo.TurnBox(box, p.Bounds(), angle)
+			at := photo.TurnBox(region, p.Bounds(), angle).Min
 			for _, hit := range hits {
-				if hit.score > best.Score {
-					at := photo.TurnBox(region, p.Bounds(), angle).Min
+				place := scaled(hit.box, float64(side)/float64(pixels)).Add(at)
+				if hit.score > best.Score && share(place, turned) > samePlaceMin {
 					bestAngle = angle
-					best = face.Detection{Box: scaled(hit.box, float64(side)/float64(pixels)).Add(at), Score: hit.score}
+					best = face.Detection{Box: place, Score: hit.score}
 				}
 			}
 		}
@@ -205,8 +232,8 @@ var pieces = []struct {
 // full colour resolution, by half of that, and it costs nothing.
 const pieceQuality = 99
 
-// samePlaceMin is the least intersection over union of the box that go-face found in a piece
-// with the box that the piece was cut for.
+// samePlaceMin is the least intersection over union of two boxes, found in different ways,
+// for them to be of the same face.
 const samePlaceMin = 0.2
 
 // Embed makes the template of one face of a picture that Find found, at the angle that it
@@ -248,9 +275,8 @@ func (w *worker) embed(crop *image.RGBA, wanted image.Rectangle, network bool) (
 	}
 	best, at := samePlaceMin, -1
 	for i, each := range seen {
-		overlap := area(each.Rectangle.Intersect(wanted))
-		if share := overlap / (area(each.Rectangle) + area(wanted) - overlap); share > best {
-			best, at = share, i
+		if overlap := share(each.Rectangle, wanted); overlap > best {
+			best, at = overlap, i
 		}
 	}
 	if at < 0 || len(seen[at].Shapes) != 5 {
