@@ -160,7 +160,7 @@ func (s *Store) prepare() error {
 	})
 }
 
-// Close writes the snapshots of graphs that changed, and closes the file. No other method
+// Close writes the snapshots of the graphs that are whole, and closes the file. No other method
 // may be called after it.
 func (s *Store) Close() error {
 	s.mu.Lock()

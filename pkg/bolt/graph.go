@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -42,13 +44,23 @@ func (s *Store) loadGraph(bucket *bbolt.Bucket, shard *shard, graph *index.HNSW)
 	if err := graph.Restore(graphReader(bucket), generation(bucket)); err != nil {
 		s.log.Info("the graph is rebuilt from the templates; searches are exact until it is ready",
 			"sessions", len(keys), "reason", err.Error())
-		go func() {
-			if err := graph.Rebuild(context.Background()); err != nil {
-				s.log.Warn("the graph could not be rebuilt; searches stay exact", "error", err.Error())
-			}
-		}()
+		go s.rebuild(graph)
+		return nil
 	}
+	s.log.Info("the graph was read from its snapshot", "sessions", len(keys))
 	return nil
+}
+
+func (s *Store) rebuild(graph *index.HNSW) {
+	started := time.Now()
+	err := graph.Rebuild(context.Background())
+	switch {
+	case err == nil:
+		s.log.Info("the graph was rebuilt", "sessions", graph.Len(), "seconds", time.Since(started).Seconds())
+	case errors.Is(err, index.ErrClosed): // the store was closed first: the next start rebuilds
+	default:
+		s.log.Warn("the graph could not be rebuilt; searches stay exact", "error", err.Error())
+	}
 }
 
 // graphReader reads the chunks of a snapshot in order, up to the first that is missing.

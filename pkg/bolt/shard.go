@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"sync"
 	"time"
@@ -29,8 +30,11 @@ const (
 	flagBlocklisted = 1 << 1
 )
 
-// rowBytes is one byte of flags and the template as little-endian float32.
-const rowBytes = 1 + 4*face.TemplateDim
+// A row is one byte of flags, the template as little-endian float32, and a CRC-32C of both:
+// a template with a flipped bit would be a person who is never found again.
+const rowBytes = 1 + 4*face.TemplateDim + crc32.Size
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func flagsOf(session *face.Session) byte {
 	var flags byte
@@ -49,12 +53,16 @@ func encodeRow(flags byte, template *face.Template) []byte {
 	for _, value := range template {
 		row = binary.LittleEndian.AppendUint32(row, math.Float32bits(value))
 	}
-	return row
+	return binary.LittleEndian.AppendUint32(row, crc32.Checksum(row, castagnoli))
 }
 
 func decodeRow(row []byte, template *face.Template) (flags byte, err error) {
 	if len(row) != rowBytes {
 		return 0, fmt.Errorf("a stored template has %d bytes instead of %d", len(row), rowBytes)
+	}
+	content := row[:rowBytes-crc32.Size]
+	if binary.LittleEndian.Uint32(row[len(content):]) != crc32.Checksum(content, castagnoli) {
+		return 0, errors.New("a stored template is damaged: its checksum is wrong")
 	}
 	for i := range template {
 		template[i] = math.Float32frombits(binary.LittleEndian.Uint32(row[1+4*i:]))
@@ -147,7 +155,8 @@ func (s *Store) Candidates(ctx context.Context, application string, template *fa
 	if err != nil {
 		return face.Candidates{}, err
 	}
-	blocklisted, err := shard.blocklisted.Within(ctx, template[:], distanceMax, listMax)
+	// All of them, as each is a reason to decline, also one behind listMax nearer ones.
+	blocklisted, err := shard.blocklisted.Within(ctx, template[:], distanceMax, math.MaxInt)
 	if err != nil {
 		return face.Candidates{}, err
 	}

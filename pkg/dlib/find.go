@@ -24,8 +24,6 @@ const (
 	enlargeMax = 2.0
 	// windowSide is the side of the detector's window, in pixels of a rung.
 	windowSide = 80
-	// faceSide is the side of the box that it answers with.
-	faceSide = 73
 )
 
 const (
@@ -38,9 +36,10 @@ const (
 	// before the right angle did. A quarter of upright photographs answer upside down too, so
 	// that below it all angles are compared.
 	scoreUpright = 1.2
-	// matterRungs is how many rungs below the largest face are scanned: 1.2^4 is 2.07, so
-	// every face at least half as wide as the largest is found.
-	matterRungs = 4
+	// matterSide is how wide a face of half the width of the largest has to be on a rung, in
+	// pixels, for that rung to be the last: the detector answers to faces of one rung below
+	// its own size, 73 / 1.2.
+	matterSide = 61
 	// overlapMax and coveredMax are those that dlib's detector was trained with: boxes whose
 	// intersection over union, or over one of them, is larger are one face.
 	overlapMax = 0.330082
@@ -194,7 +193,7 @@ func (c *climb) complete(rung int) bool {
 		return false
 	}
 	perPixel := float64(rungSide(rung)) / float64(longestSide(c.photo.Bounds()))
-	return float64(largest)*perPixel >= faceSide*math.Pow(rungFactor, matterRungs-0.5)
+	return float64(largest)*perPixel/2 >= matterSide
 }
 
 func longestSide(r image.Rectangle) int { return max(r.Dx(), r.Dy()) }

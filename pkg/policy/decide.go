@@ -53,8 +53,12 @@ type Decision struct {
 
 // Decide applies the settings to the evidence. A blocklisted match, or a warning of severity
 // error, declines; else a match leads to the settings' match action, and a warning of
-// severity warning to a review at least; else the search is approved.
+// severity warning to a review at least; else the search is approved. Without a face nothing
+// was searched, so there are no matches.
 func Decide(settings face.Settings, calibration Calibration, evidence Evidence) Decision {
+	if len(evidence.Faces) == 0 {
+		evidence.Candidates = face.Candidates{Exact: true}
+	}
 	decision := Decision{Matches: []Match{}, Total: evidence.Candidates.Total}
 	for i, candidate := range evidence.Candidates.List {
 		if i == settings.MaxMatches {
@@ -150,7 +154,7 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 func describe(flaws []face.Flaw) string {
 	words := make([]string, len(flaws))
 	for i, flaw := range flaws {
-		words[i] = fmt.Sprintf("%s (%.3g, limit %.3g)", flaw.Reason, flaw.Value, flaw.Limit)
+		words[i] = fmt.Sprintf("%s (%.4g, limit %.4g)", flaw.Reason, flaw.Value, flaw.Limit)
 	}
 	return strings.Join(words, ", ")
 }

@@ -30,12 +30,15 @@ func (c Calibration) Similarity(distance float64) float64 {
 }
 
 // Distance is the distance at which the similarity is the given percentage: the radius of a
-// search with that threshold. It is the inverse of Similarity; below 0 percent there is
-// none, and 100 gives 0.
+// search with that threshold. It is the inverse of Similarity; 0 percent and less give
+// +Inf, 100 and more give 0.
 func (c Calibration) Distance(similarity float64) float64 {
 	share := similarity / 100 * sigmoid(c.Slope*c.Middle)
-	if share <= 0 {
+	switch {
+	case share <= 0:
 		return math.Inf(1)
+	case share >= 1: // a logarithm of a negative number would be NaN, which is no radius
+		return 0
 	}
 	return math.Max(0, c.Middle-math.Log(share/(1-share))/c.Slope)
 }

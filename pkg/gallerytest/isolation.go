@@ -1,0 +1,247 @@
+package gallerytest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"facesearch/pkg/face"
+)
+
+// things are the names of one of each thing that an application holds.
+type things struct {
+	session, picture, search, searchPicture, key string
+}
+
+// fill stores one of each thing in an application.
+func (f *fixture) fill(application string) things {
+	f.Helper()
+	enrolment := newEnrolment(newID())
+	f.enrol(application, enrolment)
+	search, picture := newSearch(newID())
+	if err := f.store.SaveSearch(f.Context(), application, search, picture); err != nil {
+		f.Fatal("SaveSearch:", err)
+	}
+	key := newKey(application, "key-"+newID())
+	if err := f.store.CreateKey(f.Context(), key); err != nil {
+		f.Fatal("CreateKey:", err)
+	}
+	return things{enrolment.Session.ID, enrolment.Session.PictureID, search.ID, search.PictureID, key.ID}
+}
+
+// A call is one method with its arguments filled in.
+type call struct {
+	name string
+	call func(ctx context.Context, store Store, application string) error
+}
+
+// calls are all methods that take an application. Those that read or change a thing name the
+// given ones.
+func calls(names things) []call {
+	return []call{
+		{"Settings", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Settings(ctx, application)
+			return err
+		}},
+		{"PutSettings", func(ctx context.Context, store Store, application string) error {
+			settings := face.DefaultSettings()
+			settings.MaxMatches = 42
+			return store.PutSettings(ctx, application, settings)
+		}},
+		{"CreateKey", func(ctx context.Context, store Store, application string) error {
+			return store.CreateKey(ctx, newKey(application, "key-"+newID()))
+		}},
+		{"Keys", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Keys(ctx, application)
+			return err
+		}},
+		{"RevokeKey", func(ctx context.Context, store Store, application string) error {
+			return store.RevokeKey(ctx, application, names.key)
+		}},
+		{"Enrol", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.Enrol(ctx, application, newEnrolment(newID()))
+			return err
+		}},
+		{"Enrol again", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.Enrol(ctx, application, newEnrolment(names.session))
+			return err
+		}},
+		{"Session", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Session(ctx, application, names.session)
+			return err
+		}},
+		{"Size", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Size(ctx, application)
+			return err
+		}},
+		{"Candidates", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Candidates(ctx, application, &face.Template{}, everything, 5)
+			return err
+		}},
+		{"SaveSearch", func(ctx context.Context, store Store, application string) error {
+			search, picture := newSearch(newID())
+			return store.SaveSearch(ctx, application, search, picture)
+		}},
+		{"SavedSearch", func(ctx context.Context, store Store, application string) error {
+			_, err := store.SavedSearch(ctx, application, names.search)
+			return err
+		}},
+		{"Picture", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Picture(ctx, application, names.picture)
+			return err
+		}},
+	}
+}
+
+func testUnknownApplication(t *testing.T, place func(testing.TB) Harness) {
+	f := open(t, place)
+	names := f.fill(ours)
+	before := f.state(ours)
+	for _, c := range calls(names) {
+		t.Run(c.name, func(t *testing.T) {
+			// A part of the known name, and what a store that builds paths out of names might fall for.
+			for _, unknown := range []string{"unknown", "", ours[:len(ours)-1], ours + "x", ours + "/sessions", "../" + ours, "sessions", ours + "\x00"} {
+				requireCode(t, unknown, c.call(t.Context(), f.store, unknown), face.CodeNotFound)
+			}
+			if c.name != "RevokeKey" { // which would change what the next calls see
+				if err := c.call(t.Context(), f.store, ours); err != nil {
+					t.Fatal("the same call for an application that there is:", err)
+				}
+			}
+		})
+	}
+	after := open(t, place)
+	if list, err := after.store.Applications(t.Context()); err != nil || len(list) != 1 {
+		t.Fatalf("another store has %v, %v", list, err)
+	}
+	if list, err := f.store.Applications(t.Context()); err != nil || len(list) != 1 {
+		t.Fatalf("calls for unknown applications made some: %v, %v; before them %s", list, err, before)
+	}
+}
+
+func testOtherApplication(t *testing.T, place func(testing.TB) Harness) {
+	f := open(t, place)
+	f.createApplication(theirs)
+	names := f.fill(ours)
+	before := f.state(ours)
+	ctx := t.Context()
+	requireUntouched := func(t *testing.T) {
+		t.Helper()
+		requireSame(t, "the state of the other application", f.state(ours), before)
+		f.requireStored(t, newEnrolment(names.session), 1)
+	}
+	for _, when := range []string{"", " after a restart"} {
+		t.Run("ErrNotFound"+when, func(t *testing.T) {
+			_, err := f.store.Session(ctx, theirs, names.session)
+			requireCode(t, "Session", err, face.CodeNotFound)
+			_, err = f.store.SavedSearch(ctx, theirs, names.search)
+			requireCode(t, "SavedSearch", err, face.CodeNotFound)
+			for _, picture := range []string{names.picture, names.searchPicture} {
+				_, err = f.store.Picture(ctx, theirs, picture)
+				requireCode(t, "Picture", err, face.CodeNotFound)
+			}
+			requireCode(t, "RevokeKey", f.store.RevokeKey(ctx, theirs, names.key), face.CodeNotFound)
+			requireUntouched(t)
+		})
+		t.Run("OK nothing is found or listed"+when, func(t *testing.T) {
+			found := f.candidates(theirs, newEnrolment(names.session).Template, everything, 5)
+			if found.Total != 0 || len(found.List) != 0 || len(found.Blocklisted) != 0 || f.size(theirs) != 0 {
+				t.Fatalf("%+v, size %d", found, f.size(theirs))
+			}
+			if keys, err := f.store.Keys(ctx, theirs); err != nil || len(keys) != 0 {
+				t.Fatalf("%v, %v", keys, err)
+			}
+		})
+		f.reopen()
+	}
+	t.Run("OK the same names are free", func(t *testing.T) {
+		mine := newEnrolment(names.session)
+		mine.Session.Fingerprint, mine.Session.Status, mine.Session.Blocklisted = "of other content", face.Declined, true
+		mine.Template, mine.Picture.Data = templateOf("elsewhere"), []byte("another picture")
+		if got := f.enrol(theirs, mine); got.Number != 1 {
+			t.Fatalf("number %d", got.Number)
+		}
+		search, picture := newSearch(names.search)
+		search.VendorData, picture.Data = "another vendor", []byte("another picture")
+		if err := f.store.SaveSearch(ctx, theirs, search, picture); err != nil {
+			t.Fatal(err)
+		}
+		key := newKey(theirs, "of another secret")
+		key.ID = names.key
+		if err := f.store.CreateKey(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.store.RevokeKey(ctx, theirs, key.ID); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			requireUntouched(t)
+			wanted, _ := newSearch(names.search)
+			got, err := f.store.SavedSearch(ctx, ours, names.search)
+			if err != nil {
+				t.Fatal(err)
+			}
+			requireSame(t, "the other application's search", got, wanted)
+			f.reopen()
+		}
+	})
+}
+
+// testCancelledContext leaves out Secret, which has nothing to wait for.
+func testCancelledContext(t *testing.T, place func(testing.TB) Harness) {
+	f := open(t, place)
+	names := f.fill(ours)
+	list := append(calls(names),
+		call{"CreateApplication", func(ctx context.Context, store Store, _ string) error {
+			return store.CreateApplication(ctx, face.Application{ID: newID(), CreatedAt: moment(0)})
+		}},
+		call{"Applications", func(ctx context.Context, store Store, _ string) error {
+			_, err := store.Applications(ctx)
+			return err
+		}},
+		call{"KeyByDigest", func(ctx context.Context, store Store, _ string) error {
+			_, err := store.KeyByDigest(ctx, newKey(ours, names.key).Digest)
+			return err
+		}},
+	)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range list {
+		t.Run("Err"+c.name, func(t *testing.T) {
+			before := f.state(ours)
+			if err := c.call(ctx, f.store, ours); !errors.Is(err, context.Canceled) {
+				t.Fatalf("got %v, want the context's error", err)
+			}
+			requireSame(t, "state", f.state(ours), before)
+		})
+	}
+	t.Run("OK numbers have no gap", func(t *testing.T) {
+		if got := f.enrol(ours, newEnrolment(newID())).Number; got != 2 {
+			t.Fatalf("number %d", got)
+		}
+	})
+}
+
+// testReopen restarts a store that holds some of everything.
+func testReopen(t *testing.T, place func(testing.TB) Harness) {
+	f := open(t, place)
+	f.createApplication(theirs)
+	for _, application := range []string{ours, theirs, ours} {
+		f.fill(application)
+	}
+	settings := face.DefaultSettings()
+	settings.SimilarityThreshold = 88.8
+	if err := f.store.PutSettings(t.Context(), theirs, settings); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{f.state(ours), f.state(theirs)}
+	for range 3 {
+		f.reopen()
+		requireSame(t, "both applications", []string{f.state(ours), f.state(theirs)}, want)
+	}
+	for application, number := range map[string]uint64{ours: 3, theirs: 2} {
+		if got := f.enrol(application, newEnrolment(newID())).Number; got != number {
+			t.Errorf("%s: the next number is %d, want %d", application, got, number)
+		}
+	}
+}
