@@ -44,7 +44,8 @@ type parts struct {
 	media   *signer
 }
 
-// uploadsMax is how many request bodies are read at once; each holds at most bodyMax bytes.
+// uploadsMax is how many request bodies are read at once; each holds at most its pictures and
+// formBytesMax in memory.
 const uploadsMax = 128
 
 // New makes a Server that is not ready.

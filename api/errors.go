@@ -39,6 +39,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(statusGone)
 		return
 	}
+	// A client that expects 100 Continue has not sent its body yet, and now need not.
+	if r.Header.Get("Expect") == "" {
+		drain(r)
+	}
 	var refusal *face.Error
 	if !errors.As(err, &refusal) || statusOf[refusal.Code] == 0 {
 		s.options.Log.ErrorContext(r.Context(), "internal error", "request_id", requestID(r.Context()), "error", err.Error())

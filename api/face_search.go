@@ -11,7 +11,7 @@ const vendorDataMax = 1024
 
 // faceSearch answers POST /v3/face-search/.
 func (s *Server) faceSearch(w http.ResponseWriter, r *http.Request) {
-	request, err := s.searchRequest(w, r)
+	request, err := s.searchRequest(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -25,8 +25,8 @@ func (s *Server) faceSearch(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.wireSearch(r, result))
 }
 
-func (s *Server) searchRequest(w http.ResponseWriter, r *http.Request) (request search.Request, err error) {
-	form, err := s.readForm(w, r, []string{"user_image"}, []string{"rotate_image", "save_api_request", "vendor_data"})
+func (s *Server) searchRequest(r *http.Request) (request search.Request, err error) {
+	form, err := s.readForm(r, []string{"user_image"}, []string{"rotate_image", "save_api_request", "vendor_data"})
 	if err != nil {
 		return request, err
 	}

@@ -16,9 +16,9 @@ import (
 
 // The bounds of a form.
 const (
-	fieldBytesMax = 16 * 1024                 // of a field that is not a picture
-	partsMax      = 32                        // parts of one form, unknown ones included
-	bodyMax       = photo.BytesMax + 256*1024 // bytes of a body with one picture
+	fieldBytesMax = 16 * 1024  // of a field that is not a picture
+	partsMax      = 32         // parts of one form, unknown ones included
+	formBytesMax  = 256 * 1024 // of a body beside its pictures
 	// drainMax bytes of a body that is refused are read and thrown away, so that its client,
 	// which may only listen when it has sent everything, gets to see why.
 	drainMax = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ type form struct {
 // readForm reads a multipart form. files names the parts that are pictures, fields the other
 // ones that are known; what is not named is read over. Whatever is wrong with the form is
 // CodeInvalid, and CodeBusy says that too many bodies are being read.
-func (s *Server) readForm(w http.ResponseWriter, r *http.Request, files, fields []string) (*form, error) {
+func (s *Server) readForm(r *http.Request, files, fields []string) (*form, error) {
 	select {
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
@@ -44,16 +44,28 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request, files, fields 
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
 		return nil, face.Invalid("The body is not multipart/form-data with a boundary: send the picture as a form's file.")
 	}
-	body := http.MaxBytesReader(w, r.Body, int64(drainMax))
-	limited := &boundedReader{from: body, left: int64(len(files))*photo.BytesMax + 256*1024}
+	limited := &boundedReader{from: r.Body, left: int64(len(files))*photo.BytesMax + formBytesMax}
 	read, err := parseForm(multipart.NewReader(limited, parameters["boundary"]), files, fields)
+	if err == nil {
+		// What follows the last boundary has no meaning, but net/http watches for a client that
+		// goes away only once the body has been read to its end.
+		if _, rest := io.Copy(io.Discard, limited); rest != nil {
+			err = malformed(rest)
+		}
+	}
 	if err != nil {
-		io.Copy(io.Discard, body)
+		drain(r)
 		if limited.left < 0 {
 			return nil, face.Invalid("The body is too large: a picture has at most %d bytes (5 MB).", photo.BytesMax)
 		}
 	}
 	return read, err
+}
+
+// drain reads over what is left of a body that is refused.
+func drain(r *http.Request) {
+	io.Copy(io.Discard, io.LimitReader(r.Body, drainMax))
+	r.Body = http.NoBody
 }
 
 // errTooLong ends the reading of a body that is longer than any valid one.

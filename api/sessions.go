@@ -15,7 +15,7 @@ const detailMax = 256
 
 // createSession answers POST /v3/sessions/.
 func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
-	request, err := s.enrolRequest(w, r)
+	request, err := s.enrolRequest(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -33,8 +33,8 @@ func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, s.wireSession(r, result.Session))
 }
 
-func (s *Server) enrolRequest(w http.ResponseWriter, r *http.Request) (request search.EnrolRequest, err error) {
-	form, err := s.readForm(w, r, []string{"portrait_image"}, []string{
+func (s *Server) enrolRequest(r *http.Request) (request search.EnrolRequest, err error) {
+	form, err := s.readForm(r, []string{"portrait_image"}, []string{
 		"session_id", "vendor_data", "full_name", "document_type", "document_number", "status", "verification_date"})
 	if err != nil {
 		return request, err
@@ -98,8 +98,9 @@ func (f *form) time(name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	parsed, err := time.Parse(time.RFC3339, value)
-	if err != nil || parsed.Year() < 1 || parsed.Year() > 9999 {
+	parsed = parsed.UTC()
+	if err != nil || parsed.IsZero() || parsed.Year() < 1 || parsed.Year() > 9999 {
 		return time.Time{}, face.Invalid("%s is not a time in RFC 3339, such as 2025-06-10T10:30:00Z.", name)
 	}
-	return parsed.UTC(), nil
+	return parsed, nil
 }

@@ -31,6 +31,7 @@ var may = map[string][]string{
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt"},
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
+	"pkg/facetest":    {"models", "github.com/disintegration/imaging"},
 	"pkg/bench":       {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/bolt", "index", "github.com/disintegration/imaging", "github.com/viterin/vek"},
 
 	"pkg/photo/internal/turbo": {},

@@ -21,6 +21,8 @@ import (
 )
 
 type benchCommand struct {
+	Index benchIndex `cmd:"" help:"Compare indexes: recall, latency, memory and more by size of the gallery."`
+	HTTP  benchHTTP  `cmd:"" name:"http" help:"Put load on a running server at a fixed rate, or on two side by side."`
 	Photo benchPhoto `cmd:"" help:"Time the steps of a search, from the picture to the stored answer, in this process."`
 }
 

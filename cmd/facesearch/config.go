@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/alecthomas/kong"
 	"gopkg.in/yaml.v3"
@@ -18,15 +19,22 @@ func configLoader(from io.Reader) (kong.Resolver, error) {
 	return values, nil
 }
 
-type configFile map[string]any
+// A configFile keeps values as they are written: a key of digits must not become a number.
+type configFile map[string]yaml.Node
 
-// Resolve implements kong.Resolver.
+// Resolve implements kong.Resolver. kong would prefer the file to the environment; here the
+// command line comes first, then the environment, then the file.
 func (c configFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		if _, ok := os.LookupEnv(name); ok {
+			return nil, nil
+		}
+	}
 	value, ok := c[flag.Name]
-	if !ok {
+	if !ok || value.Tag == "!!null" {
 		return nil, nil
 	}
-	return fmt.Sprint(value), nil
+	return value.Value, nil
 }
 
 // Validate implements kong.Resolver: a name that is no flag is a mistake, and is said.
@@ -42,9 +50,12 @@ func (c configFile) Validate(application *kong.Application) error {
 		}
 	}
 	collect(application.Node)
-	for name := range c {
+	for name, value := range c {
 		if !known[name] {
 			return fmt.Errorf("the config file sets %q, which is not a flag", name)
+		}
+		if value.Kind != yaml.ScalarNode {
+			return fmt.Errorf("the config file gives %q more than one value", name)
 		}
 	}
 	return nil

@@ -154,6 +154,18 @@ func TestFindSmallFaces(t *testing.T) {
 	}
 }
 
+// Shrunk, this portrait has patterns in its background that look a little like faces.
+func TestFindNoSecondFaceInABackground(t *testing.T) {
+	engine := open(t, 1)
+	source := pixels(t, "astronaut.png")
+	for _, side := range []int{300, 360, 450, 500} {
+		cropped := imaging.Crop(source, image.Rect(20, 10, 505, 512))
+		if found := find(t, engine, encoded(t, imaging.Fit(cropped, side, side, imaging.Lanczos)), false); len(found.Faces) != 1 {
+			t.Errorf("%d px: %d faces found", side, len(found.Faces))
+		}
+	}
+}
+
 func TestNoFace(t *testing.T) {
 	engine := open(t, 1)
 	sizes := []image.Point{{X: 1, Y: 1}, {X: 40, Y: 40}, {X: 79, Y: 81}, {X: 3, Y: 2000}, {X: 2000, Y: 90}, {X: 640, Y: 480}}

@@ -32,6 +32,10 @@ const (
 	scoreMin = 0.0
 	// scoreSure ends the climb early. Below it, a finer rung may still hold the real face.
 	scoreSure = 0.6
+	// scoreBeside is what a face needs beside a sure one. Of 832 pictures of one person, at sizes
+	// from 220 to 800 px, 9 had a second face that was none, with a score up to 0.19; 95 % of
+	// true faces have 0.46 and more.
+	scoreBeside = 0.3
 	// scoreUpright settles the angle of a picture: no picture at a wrong angle reached it
 	// before the right angle did. A quarter of upright photographs answer upside down too, so
 	// that below it all angles are compared.
@@ -86,7 +90,7 @@ func find(ctx context.Context, detector *detector, p *photo.Photo, angles []int)
 		}
 	}
 	angle := c.bestAngle()
-	faces := c.found[angle]
+	faces := c.believed(angle)
 	sort.SliceStable(faces, func(i, j int) bool { return area(faces[i].Box) > area(faces[j].Box) })
 	return face.Found{Angle: angle, Faces: faces}, nil
 }
@@ -155,6 +159,20 @@ func (c *climb) best(angle int) float64 {
 		best = math.Max(best, each.Score)
 	}
 	return best
+}
+
+// believed are the faces at an angle, without the doubtful ones beside a sure one.
+func (c *climb) believed(angle int) []face.Detection {
+	if c.best(angle) < scoreSure {
+		return c.found[angle]
+	}
+	var faces []face.Detection
+	for _, each := range c.found[angle] {
+		if each.Score >= scoreBeside {
+			faces = append(faces, each)
+		}
+	}
+	return faces
 }
 
 // bestAngle is the one with the highest score, the first of them when they are equal.

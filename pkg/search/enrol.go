@@ -39,6 +39,18 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 	if request.Status == "" {
 		request.Status = face.Approved
 	}
+	print, err := fingerprint(request)
+	if err != nil {
+		return EnrolResult{}, err
+	}
+	session, known, err := s.known(ctx, application, request.SessionID, print)
+	if err != nil {
+		return EnrolResult{}, err
+	}
+	if known {
+		result.Session = session
+		return result, nil
+	}
 	seen, err := s.see(ctx, request.Picture, false, result.Timings)
 	if err != nil {
 		return EnrolResult{}, err
@@ -55,7 +67,7 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 	if err != nil {
 		return EnrolResult{}, err
 	}
-	enrolment, err := newEnrolment(request, seen, settings.KeepPicture)
+	enrolment, err := newEnrolment(request, print, seen, settings.KeepPicture)
 	if err != nil {
 		return EnrolResult{}, err
 	}
@@ -64,11 +76,26 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 	return result, err
 }
 
-func newEnrolment(request EnrolRequest, seen *sight, keep face.KeepPicture) (face.Enrolment, error) {
-	print, err := fingerprint(request)
-	if err != nil {
-		return face.Enrolment{}, err
+// known looks for what was enrolled under the same ID before: an import is resumed by sending
+// everything again, and its pictures need not be looked at twice. CodeConflict: the ID is
+// taken by other content.
+func (s *Service) known(ctx context.Context, application, id, print string) (session face.Session, known bool, err error) {
+	if id == "" {
+		return session, false, nil
 	}
+	session, err = s.gallery.Session(ctx, application, id)
+	switch {
+	case face.CodeOf(err) == face.CodeNotFound:
+		return face.Session{}, false, nil
+	case err != nil:
+		return face.Session{}, false, err
+	case session.Fingerprint != print:
+		return face.Session{}, false, face.Conflict("There is a session with this session_id already, with other content.")
+	}
+	return session, true, nil
+}
+
+func newEnrolment(request EnrolRequest, print string, seen *sight, keep face.KeepPicture) (face.Enrolment, error) {
 	now := time.Now().UTC()
 	session := face.Session{
 		ID: request.SessionID, Status: request.Status, VendorData: request.VendorData,

@@ -33,8 +33,8 @@ func NewSecret() string {
 // CreateKey stores a key for a secret and returns its record. CodeInvalid: the secret is too
 // short to be one.
 func CreateKey(ctx context.Context, gallery face.Gallery, application, name, secret string) (face.Key, error) {
-	if len(secret) < BootstrapKeyMin || strings.TrimSpace(secret) != secret {
-		return face.Key{}, face.Invalid("An API key has at least %d characters and no space around it.", BootstrapKeyMin)
+	if err := checkSecret(secret); err != nil {
+		return face.Key{}, err
 	}
 	digest := Digest(secret)
 	key := face.Key{
@@ -42,6 +42,13 @@ func CreateKey(ctx context.Context, gallery face.Gallery, application, name, sec
 		Digest: digest, CreatedAt: time.Now().UTC(),
 	}
 	return key, gallery.CreateKey(ctx, key)
+}
+
+func checkSecret(secret string) error {
+	if len(secret) < BootstrapKeyMin || strings.TrimSpace(secret) != secret {
+		return face.Invalid("An API key has at least %d characters and no space around it.", BootstrapKeyMin)
+	}
+	return nil
 }
 
 // Bootstrap makes the first application and its key when the store has none. made is false,
@@ -54,10 +61,11 @@ func Bootstrap(ctx context.Context, gallery face.Gallery, secret string) (applic
 	if secret == "" {
 		secret = NewSecret()
 	}
-	application = face.Application{ID: uuid.NewString(), Name: "default", CreatedAt: time.Now().UTC()}
-	if len(secret) < BootstrapKeyMin {
-		return face.Application{}, "", false, face.Invalid("The bootstrap key has at least %d characters.", BootstrapKeyMin)
+	// An application without a key would be there for good, and the next start would make none.
+	if err := checkSecret(secret); err != nil {
+		return face.Application{}, "", false, err
 	}
+	application = face.Application{ID: uuid.NewString(), Name: "default", CreatedAt: time.Now().UTC()}
 	if err := gallery.CreateApplication(ctx, application); err != nil {
 		return face.Application{}, "", false, err
 	}

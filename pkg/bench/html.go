@@ -1,0 +1,107 @@
+package bench
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+)
+
+//go:embed report.html
+var pageText string
+
+// html/template escapes everything that is put into the page, by where it is put.
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"columns": columns}).Parse(pageText))
+
+// A page is a report for people.
+type page struct {
+	Title, Lead string
+	When        string
+	Warnings    []string
+	Charts      []drawing
+	Tables      []table
+	Notes       []string
+}
+
+type table struct {
+	Title, Lead string
+	Heading     []string
+	Rows        [][]string
+	Notes       []string
+}
+
+// Looks are as many as there are colours.
+func (page) Looks() [seriesMax]struct{} { return [seriesMax]struct{}{} }
+
+// columns pairs the cells of a row with their headings, for the narrow layout, where each cell has its own.
+func columns(heading, row []string) []column {
+	var pairs []column
+	for i, cell := range row {
+		pairs = append(pairs, column{heading[i], strings.TrimSpace(cell), cell == missing, strings.HasPrefix(cell, " ")})
+	}
+	return pairs
+}
+
+type column struct {
+	Heading, Cell string
+	Missing       bool
+	Indented      bool // belongs to the row before
+}
+
+func when(started time.Time, seconds float64) string {
+	return fmt.Sprintf("%s, %.0f s", started.Format("2006-01-02 15:04 MST"), seconds)
+}
+
+// WriteHTML writes the report as one page that loads nothing.
+func (report *IndexReport) WriteHTML(to io.Writer) error {
+	p := page{
+		Title: "Index benchmark", When: when(report.Started, report.Seconds),
+		Lead: "Indexes for face templates, side by side in one run. Every answer was compared with that of a scan in float64.",
+		Notes: []string{
+			latencyNote,
+			"A recall is the share of the true neighbours that an answer has. Radius recall counts those within the radius, up to the length of the list.",
+			fmt.Sprintf("One core reads %.1f GB/s of memory in order; bandwidth is the share of that at which a radius search reads, and may be over 100 %% where the index fits into the processor's caches.", report.ReadBytesPerSecond/1e9),
+			"Peers are built on all cores and search on one. Graphs have M = 16 and efConstruction = 200; ef was doubled from 16 until recall@1 was 0.99 on probes of their own; its radius search asks for as many neighbours as are listed and keeps those within.",
+			report.Machine.String(),
+		},
+	}
+	if report.Interrupted {
+		p.Warnings = append(p.Warnings, "The run was interrupted; this is what it had finished.")
+	}
+	for _, line := range report.LeftOut {
+		p.Warnings = append(p.Warnings, "Left out: "+line)
+	}
+	for i := range report.Runs {
+		run := &report.Runs[i]
+		p.Tables = append(p.Tables, table{run.title(), run.subtitle(), answerColumns, run.answers(), run.wrong()},
+			table{"What it takes, " + run.title(), "", costColumns, run.costs(), nil})
+	}
+	for _, c := range report.charts() {
+		p.Charts = append(p.Charts, c.draw())
+	}
+	return pageTemplate.Execute(to, p)
+}
+
+// WriteHTML writes the report as one page that loads nothing.
+func (report *HTTPReport) WriteHTML(to io.Writer) error {
+	p := page{
+		Title: "Load benchmark", Lead: report.subtitle(), When: when(report.Started, report.Seconds),
+		Notes:  []string{httpNote, "The load came from: " + report.Machine.String()},
+		Tables: []table{{Title: "Latency and errors", Heading: httpColumns, Rows: report.rows()}},
+	}
+	if report.Interrupted {
+		p.Warnings = append(p.Warnings, "The run was interrupted; this is what was sent until then.")
+	}
+	if rows := report.stepRows(); len(rows) > 0 {
+		p.Tables = append(p.Tables, table{Title: "Steps of the server's work", Lead: "From the header Server-Timing.", Heading: stepColumns, Rows: rows})
+	}
+	if report.Agreement != nil {
+		p.Tables = append(p.Tables, table{Title: "Agreement of the two servers", Notes: report.Agreement.lines()})
+	}
+	for _, c := range report.charts() {
+		p.Charts = append(p.Charts, c.draw())
+	}
+	return pageTemplate.Execute(to, p)
+}
