@@ -169,8 +169,8 @@ func (h *HNSW) readSnapshot(r io.Reader, generation uint64) (snapshotHeader, []b
 	if _, err := io.ReadFull(r, body); err != nil {
 		return header, nil, fmt.Errorf("body: %w", err)
 	}
-	if n, _ := io.ReadFull(r, make([]byte, 1)); n > 0 {
-		return header, nil, errors.New("more bytes after its end")
+	if n, err := r.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		return header, nil, fmt.Errorf("more after its end (%d bytes, %w)", n, err)
 	}
 	body, stored := body[:len(body)-sha256.Size], body[len(body)-sha256.Size:]
 	sum := sha256.New()

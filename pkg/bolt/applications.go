@@ -30,7 +30,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket} {
+		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket, ownersBucket} {
 			if _, err := bucket.CreateBucket(name); err != nil {
 				return err
 			}
@@ -71,8 +71,8 @@ func (s *Store) Applications(ctx context.Context) ([]face.Application, error) {
 // Settings implements face.Gallery.
 func (s *Store) Settings(ctx context.Context, application string) (face.Settings, error) {
 	settings := face.DefaultSettings()
-	err := s.view(ctx, application, func(bucket *bbolt.Bucket) error {
-		_, err := getJSON(bucket, settingsKey, &settings)
+	err := s.view(ctx, application, func(r records) error {
+		_, err := getJSON(r.Bucket, settingsKey, &settings)
 		return err
 	})
 	return settings, err
@@ -83,8 +83,8 @@ func (s *Store) PutSettings(ctx context.Context, application string, settings fa
 	if err := settings.Validate(); err != nil {
 		return err
 	}
-	return s.update(ctx, application, func(bucket *bbolt.Bucket) error {
-		return putJSON(bucket, settingsKey, settings)
+	return s.update(ctx, application, func(r records) error {
+		return putJSON(r.Bucket, settingsKey, settings)
 	}, nil)
 }
 
@@ -121,8 +121,8 @@ func (s *Store) CreateKey(ctx context.Context, key face.Key) error {
 // Keys implements face.Gallery.
 func (s *Store) Keys(ctx context.Context, application string) ([]face.Key, error) {
 	list := []face.Key{}
-	err := s.view(ctx, application, func(bucket *bbolt.Bucket) error {
-		return eachKey(bucket.Tx().Bucket(keysBucket), func(_ []byte, key face.Key) error {
+	err := s.view(ctx, application, func(r records) error {
+		return eachKey(r.Tx().Bucket(keysBucket), func(_ []byte, key face.Key) error {
 			if key.Application == application {
 				list = append(list, key)
 			}
@@ -135,8 +135,8 @@ func (s *Store) Keys(ctx context.Context, application string) ([]face.Key, error
 
 // RevokeKey implements face.Gallery.
 func (s *Store) RevokeKey(ctx context.Context, application, id string) error {
-	return s.update(ctx, application, func(bucket *bbolt.Bucket) error {
-		keys := bucket.Tx().Bucket(keysBucket)
+	return s.update(ctx, application, func(r records) error {
+		keys := r.Tx().Bucket(keysBucket)
 		var found []byte
 		var revoked face.Key
 		err := eachKey(keys, func(prefix []byte, key face.Key) error {

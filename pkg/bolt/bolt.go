@@ -5,13 +5,19 @@
 //
 //	meta                       schema: its version; secret: 32 random bytes
 //	keys                       first 8 bytes of the digest → Key
+//	slots                      a sequence: the slots of the vault that are taken
+//	doomed                     slot → nothing: keys that are to be destroyed, see Erase
 //	applications/ID            record: Application; settings: Settings; generation: a counter
-//	applications/ID/sessions   number (big-endian) → Session
+//	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
-//	applications/ID/templates  number → row (see encodeRow): all that start-up reads
+//	applications/ID/templates  number → flags, template: all that start-up reads
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
+//	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
 //	applications/ID/graph      chunk number → a part of the HNSW snapshot
+//
+// Sessions, templates, pictures, saved searches and the graph are encrypted; the keys are in
+// a file beside it (see vault.go).
 package bolt
 
 import (
@@ -52,12 +58,15 @@ var (
 	metaBucket         = []byte("meta")
 	keysBucket         = []byte("keys")
 	applicationsBucket = []byte("applications")
+	slotsBucket        = []byte("slots")
+	doomedBucket       = []byte("doomed")
 
 	sessionsBucket  = []byte("sessions")
 	idsBucket       = []byte("ids")
 	templatesBucket = []byte("templates")
 	picturesBucket  = []byte("pictures")
 	searchesBucket  = []byte("searches")
+	ownersBucket    = []byte("owners")
 	graphBucket     = []byte("graph")
 
 	schemaKey     = []byte("schema")
@@ -85,6 +94,7 @@ type Options struct {
 // A Store is a face.Gallery in one bbolt file.
 type Store struct {
 	db     *bbolt.DB
+	vault  *vault
 	kind   IndexKind
 	log    *slog.Logger
 	secret []byte
@@ -118,9 +128,13 @@ func Open(directory string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
-	if err := store.prepare(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
+	vault, err := openVault(filepath.Join(directory, KeysFileName))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	store := &Store{db: db, vault: vault, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
+	if err := errors.Join(store.prepare(), store.destroyDoomed()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close(), vault.close())
 	}
 	if err := store.loadShards(); err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the gallery from %s: %w", path, err), store.Close())
@@ -143,7 +157,7 @@ func (s *Store) prepare() error {
 			}
 			return nil
 		}
-		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket} {
+		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -172,14 +186,14 @@ func (s *Store) Close() error {
 		}
 	}
 	s.shards = nil
-	return errors.Join(append(failures, s.db.Close())...)
+	return errors.Join(append(failures, s.db.Close(), s.vault.close())...)
 }
 
 // Secret implements face.Gallery.
 func (s *Store) Secret(context.Context) ([]byte, error) { return append([]byte(nil), s.secret...), nil }
 
 // view reads one application's buckets.
-func (s *Store) view(ctx context.Context, application string, read func(*bbolt.Bucket) error) error {
+func (s *Store) view(ctx context.Context, application string, read func(records) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -188,14 +202,23 @@ func (s *Store) view(ctx context.Context, application string, read func(*bbolt.B
 		if err != nil {
 			return err
 		}
-		return read(bucket)
+		return read(records{s.vault, application, bucket})
 	})
+}
+
+// newSlot makes a key for a new record, durable before the record is.
+func (s *Store) newSlot(tx *bbolt.Tx) (uint64, error) {
+	slot, err := tx.Bucket(slotsBucket).NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	return slot, s.vault.create(slot)
 }
 
 // update changes one application's buckets in one transaction, and then, when that is
 // durable, its index. Writers of one application follow each other, so that the index sees
 // changes in the order in which the file has them.
-func (s *Store) update(ctx context.Context, application string, change func(*bbolt.Bucket) error, after func(*shard) error) error {
+func (s *Store) update(ctx context.Context, application string, change func(records) error, after func(*shard) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -210,7 +233,7 @@ func (s *Store) update(ctx context.Context, application string, change func(*bbo
 		if err != nil {
 			return err
 		}
-		return change(bucket)
+		return change(records{s.vault, application, bucket})
 	})
 	if err != nil || after == nil {
 		return err

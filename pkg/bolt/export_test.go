@@ -15,12 +15,24 @@ func (s *Store) Fill(application string, enrolments []face.Enrolment) ([]face.Se
 		if err != nil {
 			return err
 		}
-		for _, enrolment := range enrolments {
+		var slots []uint64
+		for range enrolments {
+			slot, err := tx.Bucket(slotsBucket).NextSequence()
+			if err != nil {
+				return err
+			}
+			slots = append(slots, slot)
+		}
+		if err := s.vault.create(slots...); err != nil {
+			return err
+		}
+		for i, enrolment := range enrolments {
 			session := enrolment.Session
 			if session.Number, err = bucket.Bucket(sessionsBucket).NextSequence(); err != nil {
 				return err
 			}
-			if err := putEnrolment(bucket, session, enrolment); err != nil {
+			r := records{s.vault, application, bucket}
+			if err := s.putEnrolment(r, slots[i], session, enrolment); err != nil {
 				return err
 			}
 			sessions = append(sessions, session)

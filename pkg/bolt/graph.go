@@ -22,10 +22,10 @@ const graphChunkBytes = 1 << 20
 // loadGraph fills a shard whose approved sessions are found through a graph: the vectors
 // from the templates, the graph from its snapshot. A snapshot in any doubt is not believed;
 // the graph is then rebuilt in the background, and the exact scan answers meanwhile.
-func (s *Store) loadGraph(bucket *bbolt.Bucket, shard *shard, graph *index.HNSW) error {
+func (s *Store) loadGraph(r records, shard *shard, graph *index.HNSW) error {
 	var keys []uint64
 	var vectors [][]float32
-	err := eachRow(bucket, func(number uint64, template *face.Template, flags byte) error {
+	err := r.eachTemplate(func(number uint64, template *face.Template, flags byte) error {
 		if flags&flagBlocklisted != 0 {
 			return shard.put(number, template, flags)
 		}
@@ -41,7 +41,7 @@ func (s *Store) loadGraph(bucket *bbolt.Bucket, shard *shard, graph *index.HNSW)
 	if err := graph.PutAll(keys, vectors); err != nil {
 		return err
 	}
-	if err := graph.Restore(graphReader(bucket), generation(bucket)); err != nil {
+	if err := graph.Restore(r.graphReader(), generation(r.Bucket)); err != nil {
 		s.log.Info("the graph is rebuilt from the templates; searches are exact until it is ready",
 			"sessions", len(keys), "reason", err.Error())
 		go s.rebuild(graph)
@@ -63,20 +63,42 @@ func (s *Store) rebuild(graph *index.HNSW) {
 	}
 }
 
-// graphReader reads the chunks of a snapshot in order, up to the first that is missing.
-func graphReader(bucket *bbolt.Bucket) io.Reader {
-	chunks := bucket.Bucket(graphBucket)
-	if chunks == nil {
+// graphReader reads the chunks of a snapshot in order, up to the first that is missing or
+// cannot be opened.
+func (r records) graphReader() io.Reader {
+	if r.Bucket.Bucket(graphBucket) == nil {
 		return bytes.NewReader(nil)
 	}
-	var readers []io.Reader
-	for number := uint32(0); ; number++ {
-		chunk := chunks.Get(binary.BigEndian.AppendUint32(nil, number))
-		if chunk == nil {
-			return io.MultiReader(readers...)
+	number := uint32(0)
+	return &chunkReader{next: func() ([]byte, error) {
+		chunk, _, err := r.open(graphBucket, chunkKey(number))
+		number++
+		return chunk, err
+	}}
+}
+
+func chunkKey(number uint32) []byte { return binary.BigEndian.AppendUint32(nil, number) }
+
+// A chunkReader reads one chunk after the other; nil ends it.
+type chunkReader struct {
+	next func() ([]byte, error)
+	rest []byte
+}
+
+func (c *chunkReader) Read(into []byte) (int, error) {
+	if len(c.rest) == 0 {
+		chunk, err := c.next()
+		if err != nil {
+			return 0, err
 		}
-		readers = append(readers, bytes.NewReader(chunk))
+		if len(chunk) == 0 {
+			return 0, io.EOF
+		}
+		c.rest = chunk
 	}
+	n := copy(into, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
 }
 
 // closeShard saves the graph of one application, if it has one that is whole.
@@ -89,7 +111,7 @@ func (s *Store) closeShard(application string, shard *shard) error {
 	if !graph.Ready() || graph.Len() == 0 {
 		return nil
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
 		bucket, err := applicationBucket(tx, application)
 		if err != nil {
 			return err
@@ -99,23 +121,36 @@ func (s *Store) closeShard(application string, shard *shard) error {
 			s.log.Info("the graph was not saved and is rebuilt at the next start", "reason", err.Error())
 			return nil
 		}
-		return putGraph(bucket, snapshot.Bytes())
-	})
-}
-
-func putGraph(bucket *bbolt.Bucket, snapshot []byte) error {
-	if bucket.Bucket(graphBucket) != nil {
-		if err := bucket.DeleteBucket(graphBucket); err != nil {
+		slot, err := s.newSlot(tx)
+		if err != nil {
 			return err
 		}
+		return records{s.vault, application, bucket}.putGraph(slot, snapshot.Bytes())
+	})
+	return errors.Join(err, s.destroyDoomed())
+}
+
+// deleteGraph dooms the key of a snapshot and deletes it.
+func (r records) deleteGraph() error {
+	if r.Bucket.Bucket(graphBucket) == nil {
+		return nil
 	}
-	chunks, err := bucket.CreateBucket(graphBucket)
-	if err != nil {
+	if err := r.doom(graphBucket, chunkKey(0)); err != nil {
+		return err
+	}
+	return r.DeleteBucket(graphBucket)
+}
+
+func (r records) putGraph(slot uint64, snapshot []byte) error {
+	if err := r.deleteGraph(); err != nil {
+		return err
+	}
+	if _, err := r.CreateBucket(graphBucket); err != nil {
 		return err
 	}
 	for number := uint32(0); len(snapshot) > 0; number++ {
 		size := min(len(snapshot), graphChunkBytes)
-		if err := chunks.Put(binary.BigEndian.AppendUint32(nil, number), snapshot[:size]); err != nil {
+		if err := r.seal(slot, graphBucket, chunkKey(number), 0, snapshot[:size]); err != nil {
 			return fmt.Errorf("storing a part of the graph: %w", err)
 		}
 		snapshot = snapshot[size:]

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	bbolt "go.etcd.io/bbolt"
-
 	"facesearch/pkg/face"
 )
 
@@ -20,16 +18,20 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 		return face.Session{}, false, err
 	}
 	var known *face.Session
-	err := s.update(ctx, application, func(bucket *bbolt.Bucket) (err error) {
-		known, err = sessionByID(bucket, session.ID)
+	err := s.update(ctx, application, func(r records) (err error) {
+		known, err = r.sessionByID(session.ID)
 		if err != nil || known != nil {
 			return err
 		}
-		session.Number, err = bucket.Bucket(sessionsBucket).NextSequence()
+		session.Number, err = r.Bucket.Bucket(sessionsBucket).NextSequence()
 		if err != nil {
 			return err
 		}
-		return putEnrolment(bucket, session, enrolment)
+		slot, err := s.newSlot(r.Tx())
+		if err != nil {
+			return err
+		}
+		return s.putEnrolment(r, slot, session, enrolment)
 	}, func(shard *shard) error {
 		if known != nil {
 			return nil
@@ -48,32 +50,40 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 	return *known, false, nil
 }
 
-func putEnrolment(bucket *bbolt.Bucket, session face.Session, enrolment face.Enrolment) error {
+func (s *Store) putEnrolment(r records, slot uint64, session face.Session, enrolment face.Enrolment) error {
 	number := numberKey(session.Number)
-	if err := putJSON(bucket.Bucket(sessionsBucket), number, session); err != nil {
+	if err := r.Bucket.Bucket(idsBucket).Put([]byte(session.ID), number); err != nil {
 		return err
 	}
-	if err := bucket.Bucket(idsBucket).Put([]byte(session.ID), number); err != nil {
+	if err := s.putOwner(r, session.VendorData, ownsSession, number); err != nil {
 		return err
 	}
-	row := encodeRow(flagsOf(&session), &enrolment.Template)
-	if err := bucket.Bucket(templatesBucket).Put(number, row); err != nil {
+	if err := r.putSession(slot, session, &enrolment.Template); err != nil {
 		return err
 	}
-	if err := putPicture(bucket, session.PictureID, enrolment.Picture); err != nil {
+	if err := r.putPicture(slot, session.PictureID, enrolment.Picture); err != nil {
 		return err
 	}
-	return addGeneration(bucket)
+	return addGeneration(r.Bucket)
+}
+
+// putSession stores a session's record and its template, each behind its flags.
+func (r records) putSession(slot uint64, session face.Session, template *face.Template) error {
+	number, flags := numberKey(session.Number), flagsOf(&session)
+	if err := r.sealJSON(slot, sessionsBucket, number, flags, session); err != nil {
+		return err
+	}
+	return r.seal(slot, templatesBucket, number, flags, encodeTemplate(template))
 }
 
 // sessionByID returns nil when there is none.
-func sessionByID(bucket *bbolt.Bucket, id string) (*face.Session, error) {
-	number := bucket.Bucket(idsBucket).Get([]byte(id))
+func (r records) sessionByID(id string) (*face.Session, error) {
+	number := r.Bucket.Bucket(idsBucket).Get([]byte(id))
 	if number == nil {
 		return nil, nil
 	}
 	var session face.Session
-	found, err := getJSON(bucket.Bucket(sessionsBucket), number, &session)
+	found, err := r.openJSON(sessionsBucket, number, &session)
 	if err != nil {
 		return nil, err
 	}
@@ -83,20 +93,128 @@ func sessionByID(bucket *bbolt.Bucket, id string) (*face.Session, error) {
 	return &session, nil
 }
 
+func unknownSession() error { return face.NotFound("There is no session of that ID.") }
+
 // Session implements face.Gallery.
 func (s *Store) Session(ctx context.Context, application, id string) (face.Session, error) {
 	var session *face.Session
-	err := s.view(ctx, application, func(bucket *bbolt.Bucket) (err error) {
-		session, err = sessionByID(bucket, id)
+	err := s.view(ctx, application, func(r records) (err error) {
+		session, err = r.sessionByID(id)
 		return err
 	})
 	if err != nil {
 		return face.Session{}, err
 	}
 	if session == nil {
-		return face.Session{}, face.NotFound("There is no session of that ID.")
+		return face.Session{}, unknownSession()
 	}
 	return *session, nil
+}
+
+// Change implements face.Gallery.
+func (s *Store) Change(ctx context.Context, application, id string, change func(*face.Session)) (face.Session, error) {
+	var session face.Session
+	var template face.Template
+	err := s.update(ctx, application, func(r records) error {
+		found, err := r.sessionByID(id)
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return unknownSession()
+		}
+		session = *found
+		change(&session)
+		if session.ID != found.ID || session.Number != found.Number || session.PictureID != found.PictureID ||
+			session.VendorData != found.VendorData || !session.Status.Valid() {
+			return errors.New("only status, blocklist and details of a session can change")
+		}
+		number := numberKey(session.Number)
+		data, _, err := r.open(templatesBucket, number)
+		if err != nil {
+			return err
+		}
+		if err := decodeTemplate(data, &template); err != nil {
+			return err
+		}
+		slot, err := r.slot(sessionsBucket, number)
+		if err != nil {
+			return err
+		}
+		if err := r.putSession(slot, session, &template); err != nil {
+			return err
+		}
+		return addGeneration(r.Bucket)
+	}, func(shard *shard) error {
+		return shard.put(session.Number, &template, flagsOf(&session))
+	})
+	if err != nil {
+		return face.Session{}, err
+	}
+	return session, nil
+}
+
+// Sessions implements face.Gallery.
+func (s *Store) Sessions(ctx context.Context, application string, filter face.SessionFilter) (list []face.Session, total int, err error) {
+	list = []face.Session{}
+	err = s.view(ctx, application, func(r records) error {
+		visit := func(number, value []byte) error {
+			if len(value) == 0 || !passes(filter, value[0]) {
+				return nil
+			}
+			total++
+			if total <= filter.Offset || len(list) >= filter.Limit {
+				return nil
+			}
+			var session face.Session
+			if _, err := r.openJSON(sessionsBucket, number, &session); err != nil {
+				return err
+			}
+			list = append(list, session)
+			return nil
+		}
+		if filter.VendorData != "" {
+			return s.eachOwned(r, filter.VendorData, visit)
+		}
+		cursor := r.Bucket.Bucket(sessionsBucket).Cursor()
+		for number, value := cursor.Last(); number != nil; number, value = cursor.Prev() {
+			if err := visit(number, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, total, nil
+}
+
+// eachOwned visits the sessions of one vendor_data, newest first.
+func (s *Store) eachOwned(r records, vendorData string, visit func(number, value []byte) error) error {
+	numbers, _, err := s.owned(r, vendorData)
+	if err != nil {
+		return err
+	}
+	for i := len(numbers) - 1; i >= 0; i-- {
+		number := numberKey(numbers[i])
+		if err := visit(number, r.Bucket.Bucket(sessionsBucket).Get(number)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func passes(filter face.SessionFilter, flags byte) bool {
+	status := face.InReview
+	switch {
+	case flags&flagApproved != 0:
+		status = face.Approved
+	case flags&flagDeclined != 0:
+		status = face.Declined
+	}
+	return (filter.Status == "" || filter.Status == status) &&
+		(filter.Blocklisted == nil || *filter.Blocklisted == (flags&flagBlocklisted != 0))
 }
 
 // Size implements face.Gallery.
@@ -110,11 +228,18 @@ func (s *Store) Size(ctx context.Context, application string) (int, error) {
 
 // SaveSearch implements face.Gallery.
 func (s *Store) SaveSearch(ctx context.Context, application string, search face.SavedSearch, picture face.Picture) error {
-	return s.update(ctx, application, func(bucket *bbolt.Bucket) error {
-		if err := putPicture(bucket, search.PictureID, picture); err != nil {
+	return s.update(ctx, application, func(r records) error {
+		slot, err := s.newSlot(r.Tx())
+		if err != nil {
 			return err
 		}
-		return putJSON(bucket.Bucket(searchesBucket), []byte(search.ID), search)
+		if err := r.putPicture(slot, search.PictureID, picture); err != nil {
+			return err
+		}
+		if err := s.putOwner(r, search.VendorData, ownsSearch, []byte(search.ID)); err != nil {
+			return err
+		}
+		return r.sealJSON(slot, searchesBucket, []byte(search.ID), 0, search)
 	}, nil)
 }
 
@@ -122,8 +247,8 @@ func (s *Store) SaveSearch(ctx context.Context, application string, search face.
 func (s *Store) SavedSearch(ctx context.Context, application, id string) (face.SavedSearch, error) {
 	var search face.SavedSearch
 	var found bool
-	err := s.view(ctx, application, func(bucket *bbolt.Bucket) (err error) {
-		found, err = getJSON(bucket.Bucket(searchesBucket), []byte(id), &search)
+	err := s.view(ctx, application, func(r records) (err error) {
+		found, err = r.openJSON(searchesBucket, []byte(id), &search)
 		return err
 	})
 	if err == nil && !found {
@@ -133,7 +258,7 @@ func (s *Store) SavedSearch(ctx context.Context, application, id string) (face.S
 }
 
 // A stored picture is the length of its content type in one byte, the type, the data.
-func putPicture(bucket *bbolt.Bucket, id string, picture face.Picture) error {
+func (r records) putPicture(slot uint64, id string, picture face.Picture) error {
 	if id == "" {
 		return nil
 	}
@@ -143,23 +268,25 @@ func putPicture(bucket *bbolt.Bucket, id string, picture face.Picture) error {
 	value := make([]byte, 0, 1+len(picture.ContentType)+len(picture.Data))
 	value = append(value, byte(len(picture.ContentType)))
 	value = append(value, picture.ContentType...)
-	return bucket.Bucket(picturesBucket).Put([]byte(id), append(value, picture.Data...))
+	return r.seal(slot, picturesBucket, []byte(id), 0, append(value, picture.Data...))
 }
 
 // Picture implements face.Gallery.
 func (s *Store) Picture(ctx context.Context, application, id string) (face.Picture, error) {
 	var picture face.Picture
-	err := s.view(ctx, application, func(bucket *bbolt.Bucket) error {
-		value := bucket.Bucket(picturesBucket).Get([]byte(id))
+	err := s.view(ctx, application, func(r records) error {
+		value, _, err := r.open(picturesBucket, []byte(id))
+		if err != nil {
+			return err
+		}
 		if value == nil {
 			return face.NotFound("There is no picture of that ID.")
 		}
 		if len(value) < 1+int(value[0]) {
 			return errors.New("a stored picture is damaged")
 		}
-		data := value[1+int(value[0]):]
 		picture.ContentType = string(value[1 : 1+int(value[0])])
-		picture.Data = append([]byte(nil), data...)
+		picture.Data = value[1+int(value[0]):]
 		return nil
 	})
 	return picture, err

@@ -2,10 +2,8 @@ package bolt
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"sync"
 	"time"
@@ -22,52 +20,6 @@ type shard struct {
 	writer      sync.Mutex // held from a transaction's begin until the index has its change
 	approved    index.Index
 	blocklisted *index.Exact
-}
-
-// The flags of a row; a session with neither is in no search.
-const (
-	flagApproved    = 1 << 0
-	flagBlocklisted = 1 << 1
-)
-
-// A row is one byte of flags, the template as little-endian float32, and a CRC-32C of both:
-// a template with a flipped bit would be a person who is never found again.
-const rowBytes = 1 + 4*face.TemplateDim + crc32.Size
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func flagsOf(session *face.Session) byte {
-	var flags byte
-	if session.Status == face.Approved {
-		flags |= flagApproved
-	}
-	if session.Blocklisted {
-		flags |= flagBlocklisted
-	}
-	return flags
-}
-
-func encodeRow(flags byte, template *face.Template) []byte {
-	row := make([]byte, 1, rowBytes)
-	row[0] = flags
-	for _, value := range template {
-		row = binary.LittleEndian.AppendUint32(row, math.Float32bits(value))
-	}
-	return binary.LittleEndian.AppendUint32(row, crc32.Checksum(row, castagnoli))
-}
-
-func decodeRow(row []byte, template *face.Template) (flags byte, err error) {
-	if len(row) != rowBytes {
-		return 0, fmt.Errorf("a stored template has %d bytes instead of %d", len(row), rowBytes)
-	}
-	content := row[:rowBytes-crc32.Size]
-	if binary.LittleEndian.Uint32(row[len(content):]) != crc32.Checksum(content, castagnoli) {
-		return 0, errors.New("a stored template is damaged: its checksum is wrong")
-	}
-	for i := range template {
-		template[i] = math.Float32frombits(binary.LittleEndian.Uint32(row[1+4*i:]))
-	}
-	return row[0], template.Validate()
 }
 
 func (s *Store) newShard() *shard {
@@ -116,10 +68,11 @@ func (s *Store) loadShards() error {
 			if err != nil {
 				return err
 			}
+			r := records{s.vault, application.ID, bucket}
 			if graph, ok := shard.approved.(*index.HNSW); ok {
-				return s.loadGraph(bucket, shard, graph)
+				return s.loadGraph(r, shard, graph)
 			}
-			return eachRow(bucket, shard.put)
+			return r.eachTemplate(shard.put)
 		})
 		if err != nil {
 			return err
@@ -130,14 +83,19 @@ func (s *Store) loadShards() error {
 	return nil
 }
 
-func eachRow(bucket *bbolt.Bucket, visit func(number uint64, template *face.Template, flags byte) error) error {
-	return bucket.Bucket(templatesBucket).ForEach(func(key, row []byte) error {
+// eachTemplate visits all templates. Those of sessions that are in no search are opened too,
+// as only that tells a flag that was meant from one that is damaged.
+func (r records) eachTemplate(visit func(number uint64, template *face.Template, flags byte) error) error {
+	return r.Bucket.Bucket(templatesBucket).ForEach(func(key, value []byte) error {
 		number, err := numberOf(key)
 		if err != nil {
 			return err
 		}
 		var template face.Template
-		flags, err := decodeRow(row, &template)
+		data, flags, err := r.openValue(templatesBucket, key, value)
+		if err == nil {
+			err = decodeTemplate(data, &template)
+		}
 		if err != nil {
 			return fmt.Errorf("session %d: %w", number, err)
 		}
@@ -164,9 +122,9 @@ func (s *Store) Candidates(ctx context.Context, application string, template *fa
 		List: []face.Candidate{}, Blocklisted: []face.Candidate{},
 		Total: approved.Total + blocklisted.Total, Exact: approved.Exact,
 	}
-	err = s.view(ctx, application, func(bucket *bbolt.Bucket) error {
+	err = s.view(ctx, application, func(r records) error {
 		for _, hit := range merge(approved.Hits, blocklisted.Hits) {
-			candidate, err := candidateOf(bucket, hit)
+			candidate, err := r.candidate(hit)
 			if err != nil {
 				return err
 			}
@@ -200,10 +158,13 @@ func merge(a, b []index.Hit) []index.Hit {
 	return append(append(merged, a...), b...)
 }
 
-// candidateOf returns nil for a session that is no longer in the gallery.
-func candidateOf(bucket *bbolt.Bucket, hit index.Hit) (*face.Candidate, error) {
+// candidate returns nil for a session that is no longer in the gallery.
+func (r records) candidate(hit index.Hit) (*face.Candidate, error) {
 	candidate := face.Candidate{Distance: hit.Distance}
-	found, err := getJSON(bucket.Bucket(sessionsBucket), numberKey(hit.Key), &candidate.Session)
+	found, err := r.openJSON(sessionsBucket, numberKey(hit.Key), &candidate.Session)
+	if errors.Is(err, errErased) {
+		return nil, nil
+	}
 	if err != nil || !found || !candidate.Session.InGallery() {
 		return nil, err
 	}

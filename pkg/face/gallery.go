@@ -39,6 +39,19 @@ type Gallery interface {
 	Enrol(ctx context.Context, application string, enrolment Enrolment) (session Session, created bool, err error)
 	// Session finds one. CodeNotFound: this application has none of that ID.
 	Session(ctx context.Context, application, id string) (Session, error)
+	// Change changes a session's status, details, or place on the blocklist: change is called
+	// with the session, in which nothing else may change. Searches see it at once.
+	// CodeNotFound: this application has none of that ID.
+	Change(ctx context.Context, application, id string, change func(*Session)) (Session, error)
+	// Sessions lists those that pass the filter, newest first, and counts all that do.
+	Sessions(ctx context.Context, application string, filter SessionFilter) (list []Session, total int, err error)
+	// Erase destroys sessions and saved searches: when it returns nil, nothing that was stored
+	// of them can be read from anything the gallery keeps. CodeNotFound: one of the IDs is
+	// neither; then nothing is erased.
+	Erase(ctx context.Context, application string, ids []string) error
+	// EraseOwner does the same with every session and saved search of a vendor_data, and says
+	// how many there were.
+	EraseOwner(ctx context.Context, application, vendorData string) (sessions, searches int, err error)
 	// Size is how many sessions searches of this application compare with.
 	Size(ctx context.Context, application string) (int, error)
 	// Candidates finds the sessions at most distanceMax from the template; the nearest

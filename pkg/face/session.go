@@ -47,6 +47,15 @@ type Session struct {
 // every blocklisted one whatever its status.
 func (s *Session) InGallery() bool { return s.Status == Approved || s.Blocklisted }
 
+// A SessionFilter says which sessions to list; zero values let everything pass.
+type SessionFilter struct {
+	Status      Status
+	VendorData  string
+	Blocklisted *bool
+	// Offset sessions are left out first; at most Limit are listed.
+	Offset, Limit int
+}
+
 // A Picture is an encoded image as it is kept.
 type Picture struct {
 	ContentType string
