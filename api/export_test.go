@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+)
 
 // FormLimits are the bounds that the tests hold a form to.
 const (
@@ -16,3 +20,15 @@ func ReadForm(s *Server, r *http.Request, files, fields []string) (map[string][]
 	}
 	return read.files, read.fields, nil
 }
+
+// Routes are the methods and patterns that a server answers.
+func Routes(s *Server) (list [][2]string, err error) {
+	err = chi.Walk(s.router.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		list = append(list, [2]string{method, route})
+		return nil
+	})
+	return list, err
+}
+
+// JSONBytesMax is the bound that the tests hold a JSON body to.
+const JSONBytesMax = jsonBytesMax

@@ -24,6 +24,7 @@ var tolerances = map[string]float64{
 	"bbox":                  8,    // pixels
 	"confidence":            0.02, // of 1
 	"similarity_percentage": 2,    // percent
+	"score":                 2,    // percent
 }
 
 // golden compares a JSON answer with a file: the same fields, the same types, the same values

@@ -13,6 +13,52 @@ import (
 // detailMax is the length of a name, a document's type and its number, in characters.
 const detailMax = 256
 
+// sessions answers GET /v3/sessions/.
+func (s *Server) sessions(w http.ResponseWriter, r *http.Request) {
+	filter, err := sessionFilter(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.listSessions(w, r, filter)
+}
+
+// listSessions answers with the sessions that pass a filter.
+func (s *Server) listSessions(w http.ResponseWriter, r *http.Request, filter face.SessionFilter) {
+	list, total, err := s.ready.Load().gallery.Sessions(r.Context(), application(r.Context()), filter)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	response := sessionsResponse{Count: total, Results: []sessionResponse{}}
+	for _, session := range list {
+		response.Results = append(response.Results, s.wireSession(r, session))
+	}
+	writeJSON(w, http.StatusOK, response)
+}
+
+func sessionFilter(r *http.Request) (filter face.SessionFilter, err error) {
+	query, err := readQuery(r)
+	if err != nil {
+		return filter, err
+	}
+	if filter.Offset, filter.Limit, err = query.page(); err != nil {
+		return filter, err
+	}
+	if filter.Status = face.Status(query.fields["status"]); filter.Status != "" && !filter.Status.Valid() {
+		return filter, wrongStatus("status")
+	}
+	if filter.VendorData, err = query.text("vendor_data", vendorDataMax); err != nil {
+		return filter, err
+	}
+	if query.fields["blocklisted"] == "" {
+		return filter, nil
+	}
+	blocklisted, err := query.boolean("blocklisted", false)
+	filter.Blocklisted = &blocklisted
+	return filter, err
+}
+
 // createSession answers POST /v3/sessions/.
 func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
 	request, err := s.enrolRequest(r)
@@ -20,6 +66,11 @@ func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.enrol(w, r, request)
+}
+
+// enrol answers with the session that a request makes.
+func (s *Server) enrol(w http.ResponseWriter, r *http.Request, request search.EnrolRequest) {
 	result, err := s.ready.Load().service.Enrol(r.Context(), application(r.Context()), request)
 	if err != nil {
 		s.fail(w, r, err)
@@ -33,15 +84,45 @@ func (s *Server) createSession(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, s.wireSession(r, result.Session))
 }
 
+// enrolFields are those of an enrolment beside its face.
+var enrolFields = []string{
+	"session_id", "vendor_data", "full_name", "document_type", "document_number", "status", "verification_date",
+}
+
+// enrolRequest reads a form with a picture, or JSON that names a saved search.
 func (s *Server) enrolRequest(r *http.Request) (request search.EnrolRequest, err error) {
-	form, err := s.readForm(r, []string{"portrait_image"}, []string{
-		"session_id", "vendor_data", "full_name", "document_type", "document_number", "status", "verification_date"})
+	if isJSON(r) {
+		body, err := readJSON(r, append([]string{"request_id"}, enrolFields...)...)
+		if err != nil {
+			return request, err
+		}
+		fields, err := body.form()
+		if err != nil {
+			return request, err
+		}
+		if request.RequestID, err = fields.id("request_id"); err != nil {
+			return request, err
+		}
+		if request.RequestID == "" {
+			return request, face.Invalid("request_id is missing: name the saved search whose face is to be enrolled.")
+		}
+		err = fields.enrolment(&request)
+		return request, err
+	}
+	form, err := s.readForm(r, []string{"portrait_image"}, enrolFields)
 	if err != nil {
 		return request, err
 	}
+	request.PictureName = "portrait_image"
 	if request.Picture, err = form.picture("portrait_image"); err != nil {
 		return request, err
 	}
+	err = form.enrolment(&request)
+	return request, err
+}
+
+// enrolment reads the enrolFields.
+func (f *form) enrolment(request *search.EnrolRequest) (err error) {
 	texts := []struct {
 		name          string
 		into          *string
@@ -51,33 +132,39 @@ func (s *Server) enrolRequest(r *http.Request) (request search.EnrolRequest, err
 		{"full_name", &request.Details.Name, detailMax},
 		{"document_type", &request.Details.DocumentType, detailMax},
 		{"document_number", &request.Details.DocumentNumber, detailMax},
-		{"session_id", &request.SessionID, detailMax},
 	}
 	for _, text := range texts {
-		if *text.into, err = form.text(text.name, text.charactersMax); err != nil {
-			return request, err
+		if *text.into, err = f.text(text.name, text.charactersMax); err != nil {
+			return err
 		}
 	}
-	if request.SessionID, err = sessionID(request.SessionID); err != nil {
-		return request, err
+	if request.SessionID, err = f.id("session_id"); err != nil {
+		return err
 	}
-	if request.Status, err = form.status(); err != nil {
-		return request, err
+	if request.Status, err = f.status(); err != nil {
+		return err
 	}
-	request.VerifiedAt, err = form.time("verification_date")
-	return request, err
+	request.VerifiedAt, err = f.time("verification_date")
+	return err
 }
 
-// sessionID accepts a UUID in its usual form, and nothing at all.
-func sessionID(given string) (string, error) {
+// id reads a field that is a UUID in its usual form, empty when it is missing.
+func (f *form) id(name string) (string, error) {
+	given := f.fields[name]
 	if given == "" {
 		return "", nil
 	}
-	id, err := uuid.Parse(given)
-	if err != nil || len(given) != len(id.String()) {
-		return "", face.Invalid("session_id is not a UUID such as 123e4567-e89b-42d3-a456-426614174000.")
+	id, ok := canonicalID(given)
+	if !ok {
+		return "", face.Invalid("%s is not a UUID such as 123e4567-e89b-42d3-a456-426614174000.", name)
 	}
-	return id.String(), nil
+	return id, nil
+}
+
+// canonicalID accepts a UUID in its usual form alone, in small letters or capitals.
+func canonicalID(given string) (string, bool) {
+	id, err := uuid.Parse(given)
+	return id.String(), err == nil && len(given) == len(id.String())
 }
 
 func (f *form) status() (face.Status, error) {
@@ -86,9 +173,13 @@ func (f *form) status() (face.Status, error) {
 		return face.Approved, nil
 	}
 	if !status.Valid() {
-		return "", face.Invalid("status is Approved, In Review or Declined.")
+		return "", wrongStatus("status")
 	}
 	return status, nil
+}
+
+func wrongStatus(name string) error {
+	return face.Invalid("%s is Approved, In Review or Declined.", name)
 }
 
 // time reads a field in RFC 3339; missing or empty is the zero time.

@@ -60,7 +60,7 @@ func TestPathsAndMethods(t *testing.T) {
 	})
 	t.Run("MethodNotAllowed", func(t *testing.T) {
 		for path, allow := range map[string]string{
-			"/v3/face-search/": "POST", "/v3/face-search": "POST", "/v3/sessions/": "POST",
+			"/v3/face-search/": "POST", "/v3/face-search": "POST", "/v3/sessions/": "GET, HEAD, POST",
 			"/v3/media/some-id": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz/": "GET, HEAD",
 		} {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {

@@ -75,13 +75,62 @@ type sessionResponse struct {
 	UserDetails      wireDetails `json:"user_details"`
 	PortraitImageURL *string     `json:"portrait_image_url"`
 	IsBlocklisted    bool        `json:"is_blocklisted"`
+	Comment          *string     `json:"comment"`
+}
+
+type sessionsResponse struct {
+	Count   int               `json:"count"` // all that pass the filter, listed or not
+	Results []sessionResponse `json:"results"`
+}
+
+type usersDeleteResponse struct {
+	SessionsDeleted int `json:"sessions_deleted"`
+	SearchesDeleted int `json:"searches_deleted"`
+}
+
+type settingsResponse struct {
+	Settings  map[string]wireSetting `json:"settings"`
+	Threshold wireThreshold          `json:"threshold_in_force"`
+}
+
+type wireSetting struct {
+	Value       any       `json:"value"`
+	Default     any       `json:"default"`
+	Range       wireRange `json:"range"`
+	Description string    `json:"description"`
+}
+
+// A wireRange is what a setting may be: a number between bounds, or one of some values.
+type wireRange struct {
+	Minimum float64 `json:"minimum,omitempty"`
+	Maximum float64 `json:"maximum,omitempty"`
+	Whole   bool    `json:"whole,omitempty"`
+	OneOf   []any   `json:"one_of,omitempty"`
+}
+
+type wireThreshold struct {
+	SimilarityPercentage float64 `json:"similarity_percentage"`
+	Reason               string  `json:"reason"`
+}
+
+type matchResponse struct {
+	RequestID string    `json:"request_id"`
+	FaceMatch faceMatch `json:"face_match"`
+}
+
+type faceMatch struct {
+	Status    face.Status   `json:"status"`
+	Score     *float64      `json:"score"`
+	UserImage wireImage     `json:"user_image"`
+	RefImage  wireImage     `json:"ref_image"`
+	Warnings  []wireWarning `json:"warnings"`
 }
 
 func (s *Server) wireSearch(r *http.Request, result search.Result) searchResponse {
 	outcome := result.Outcome
 	response := searchResponse{RequestID: result.RequestID, FaceSearch: faceSearch{
 		Status: outcome.Status, TotalMatches: outcome.Total, Matches: []wireMatch{},
-		UserImage: wireImage{Entities: []wireEntity{}, BestAngle: outcome.Angle}, Warnings: []wireWarning{},
+		UserImage: wireImageOf(outcome.Faces, outcome.Angle), Warnings: wireWarningsOf(outcome.Warnings),
 	}}
 	for i, match := range outcome.Matches {
 		session := result.Sessions[i]
@@ -92,16 +141,35 @@ func (s *Server) wireSearch(r *http.Request, result search.Result) searchRespons
 			Status: session.Status, IsBlocklisted: session.Blocklisted,
 		})
 	}
-	for _, found := range outcome.Faces {
-		response.FaceSearch.UserImage.Entities = append(response.FaceSearch.UserImage.Entities, wireEntityOf(found))
+	return response
+}
+
+func wireMatchOf(result search.CompareResult) matchResponse {
+	return matchResponse{RequestID: result.RequestID, FaceMatch: faceMatch{
+		Status: result.Comparison.Status, Score: result.Comparison.Score,
+		UserImage: wireImageOf(result.User.Faces, result.User.Angle),
+		RefImage:  wireImageOf(result.Reference.Faces, result.Reference.Angle),
+		Warnings:  wireWarningsOf(result.Comparison.Warnings),
+	}}
+}
+
+func wireImageOf(faces []face.Face, angle int) wireImage {
+	image := wireImage{Entities: []wireEntity{}, BestAngle: angle}
+	for _, found := range faces {
+		image.Entities = append(image.Entities, wireEntityOf(found))
 	}
-	for _, warning := range outcome.Warnings {
-		response.FaceSearch.Warnings = append(response.FaceSearch.Warnings, wireWarning{
+	return image
+}
+
+func wireWarningsOf(warnings []policy.Warning) []wireWarning {
+	list := []wireWarning{}
+	for _, warning := range warnings {
+		list = append(list, wireWarning{
 			Risk: warning.Risk, AdditionalData: orNull(warning.Data), LogType: warning.Severity,
 			ShortDescription: warning.Short, LongDescription: warning.Long,
 		})
 	}
-	return response
+	return list
 }
 
 func wireEntityOf(found face.Face) wireEntity {
@@ -125,6 +193,7 @@ func (s *Server) wireSession(r *http.Request, session face.Session) sessionRespo
 		VendorData: orNull(session.VendorData), VerificationDate: wireTime(session.VerifiedAt),
 		CreatedAt: wireTime(session.CreatedAt), UserDetails: wireDetailsOf(session.Details),
 		PortraitImageURL: s.pictureURL(r, session.PictureID), IsBlocklisted: session.Blocklisted,
+		Comment: orNull(session.Comment),
 	}
 }
 

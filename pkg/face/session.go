@@ -34,6 +34,7 @@ type Session struct {
 	Blocklisted bool      `json:"blocklisted"`
 	VendorData  string    `json:"vendor_data"` // empty when the caller gave none
 	Details     Details   `json:"details"`
+	Comment     string    `json:"comment,omitempty"` // of whoever decided the status last
 	VerifiedAt  time.Time `json:"verified_at"`
 	CreatedAt   time.Time `json:"created_at"`
 	// PictureID names the kept picture; empty where none is kept.

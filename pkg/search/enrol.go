@@ -1,10 +1,12 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,15 +14,23 @@ import (
 	"facesearch/pkg/face"
 )
 
-// An EnrolRequest is one verified person's picture with what is known of the person.
+// An EnrolRequest is one verified person's picture with what is known of the person. Its
+// fingerprint is stored, so a field that is added must be left out when it is empty.
 type EnrolRequest struct {
-	Picture    []byte
+	Picture []byte
+	// RequestID names a saved search, whose face is enrolled instead of a picture's.
+	RequestID  string `json:",omitempty"`
 	SessionID  string // a UUID; empty: the server chooses one
-	VendorData string
+	VendorData string // empty: that of the saved search
 	Details    face.Details
 	Status     face.Status // empty: Approved
+	// Blocklisted sessions are in the gallery whatever their status.
+	Blocklisted bool   `json:",omitempty"`
+	Comment     string `json:",omitempty"`
 	// VerifiedAt is now when zero.
 	VerifiedAt time.Time
+	// PictureName is what the sender calls the picture, for refusals.
+	PictureName string `json:"-"`
 }
 
 // An EnrolResult answers an EnrolRequest.
@@ -31,9 +41,10 @@ type EnrolResult struct {
 	Timings Timings
 }
 
-// Enrol adds a picture with exactly one face to the application's gallery. CodeInvalid: the
-// picture cannot be used, or shows no face or several; CodeConflict: the session ID is taken
-// by other content; CodeBusy: try again.
+// Enrol adds a picture with exactly one face, or the face of a saved search, to the
+// application's gallery. CodeInvalid: the picture cannot be used, or shows no face or several;
+// CodeNotFound: there is no such search; CodeConflict: the session ID is taken by other
+// content; CodeBusy: try again.
 func (s *Service) Enrol(ctx context.Context, application string, request EnrolRequest) (EnrolResult, error) {
 	result := EnrolResult{Timings: Timings{}}
 	if request.Status == "" {
@@ -51,29 +62,81 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 		result.Session = session
 		return result, nil
 	}
-	seen, err := s.see(ctx, request.Picture, false, result.Timings)
-	if err != nil {
-		return EnrolResult{}, err
-	}
-	switch len(seen.faces) {
-	case 0:
-		return EnrolResult{}, face.Invalid("No face was found in portrait_image: send a picture in which one face is large, upright and well lit.")
-	case 1:
-	default:
-		return EnrolResult{}, face.Invalid("%d faces were found in portrait_image: send a picture of one person alone.", len(seen.faces))
-	}
-	started := time.Now()
 	settings, err := s.gallery.Settings(ctx, application)
 	if err != nil {
 		return EnrolResult{}, err
 	}
-	enrolment, err := newEnrolment(request, print, seen, settings.KeepPicture)
+	enrolment := newEnrolment(request, print)
+	if request.RequestID != "" {
+		err = s.fromSearch(ctx, application, request, settings.KeepPicture, &enrolment)
+	} else {
+		err = s.fromPicture(ctx, request, settings.KeepPicture, result.Timings, &enrolment)
+	}
 	if err != nil {
 		return EnrolResult{}, err
 	}
+	if len(enrolment.Picture.Data) > 0 {
+		enrolment.Session.PictureID = uuid.NewString()
+	}
+	started := time.Now()
 	result.Session, result.Created, err = s.gallery.Enrol(ctx, application, enrolment)
 	result.Timings.timed(StepStore, started)
 	return result, err
+}
+
+// fromPicture adds the template of the one face in the request's picture, and what is kept.
+func (s *Service) fromPicture(ctx context.Context, request EnrolRequest, keep face.KeepPicture, timings Timings, enrolment *face.Enrolment) error {
+	seen, err := s.see(ctx, request.Picture, false, timings)
+	if err != nil {
+		return err
+	}
+	if err := oneFace(len(seen.faces), cmp.Or(request.PictureName, "the picture")); err != nil {
+		return err
+	}
+	enrolment.Template = *seen.template
+	enrolment.Picture, err = seen.keep(keep, request.Picture)
+	return err
+}
+
+// fromSearch adds the template of a saved search, and the picture that was kept of it, as it
+// was kept then.
+func (s *Service) fromSearch(ctx context.Context, application string, request EnrolRequest, keep face.KeepPicture, enrolment *face.Enrolment) error {
+	saved, err := s.gallery.SavedSearch(ctx, application, request.RequestID)
+	if err != nil {
+		return err
+	}
+	var searched Outcome
+	if err := json.Unmarshal(saved.Result, &searched); err != nil {
+		return fmt.Errorf("a saved search is damaged: %w", err)
+	}
+	faces := len(searched.Faces)
+	if saved.Template == nil {
+		faces = 0
+	}
+	if err := oneFace(faces, "the picture of that search"); err != nil {
+		return err
+	}
+	enrolment.Template = *saved.Template
+	// What is kept of a person is erased with his vendor_data, so the session is his as well.
+	if enrolment.Session.VendorData == "" {
+		enrolment.Session.VendorData = saved.VendorData
+	}
+	if keep == face.KeepNothing || saved.PictureID == "" {
+		return nil
+	}
+	enrolment.Picture, err = s.gallery.Picture(ctx, application, saved.PictureID)
+	return err
+}
+
+// oneFace refuses a picture that does not show one person alone.
+func oneFace(faces int, picture string) error {
+	switch faces {
+	case 0:
+		return face.Invalid("No face was found in %s: send a picture in which one face is large, upright and well lit.", picture)
+	case 1:
+		return nil
+	}
+	return face.Invalid("%d faces were found in %s: send a picture of one person alone.", faces, picture)
 }
 
 // known looks for what was enrolled under the same ID before: an import is resumed by sending
@@ -95,11 +158,12 @@ func (s *Service) known(ctx context.Context, application, id, print string) (ses
 	return session, true, nil
 }
 
-func newEnrolment(request EnrolRequest, print string, seen *sight, keep face.KeepPicture) (face.Enrolment, error) {
+// newEnrolment has all but the template and the picture.
+func newEnrolment(request EnrolRequest, print string) face.Enrolment {
 	now := time.Now().UTC()
 	session := face.Session{
-		ID: request.SessionID, Status: request.Status, VendorData: request.VendorData,
-		Details: request.Details, VerifiedAt: request.VerifiedAt.UTC(), CreatedAt: now, Fingerprint: print,
+		ID: request.SessionID, Status: request.Status, Blocklisted: request.Blocklisted, VendorData: request.VendorData,
+		Details: request.Details, Comment: request.Comment, VerifiedAt: request.VerifiedAt.UTC(), CreatedAt: now, Fingerprint: print,
 	}
 	if session.ID == "" {
 		session.ID = uuid.NewString()
@@ -107,14 +171,7 @@ func newEnrolment(request EnrolRequest, print string, seen *sight, keep face.Kee
 	if request.VerifiedAt.IsZero() {
 		session.VerifiedAt = now
 	}
-	picture, err := seen.keep(keep, request.Picture)
-	if err != nil {
-		return face.Enrolment{}, err
-	}
-	if len(picture.Data) > 0 {
-		session.PictureID = uuid.NewString()
-	}
-	return face.Enrolment{Session: session, Template: *seen.template, Picture: picture}, nil
+	return face.Enrolment{Session: session}
 }
 
 // fingerprint is the SHA-256 over everything that the caller sent.

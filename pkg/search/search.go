@@ -1,5 +1,6 @@
-// Package search holds the use cases: to search a picture, and to enrol one. It knows the
-// order of the steps and nothing else; what a step does is in the package that it calls.
+// Package search holds the use cases: to search a picture, to enrol and to compare one, and to
+// manage what is kept. It knows the order of the steps and nothing else; what a step does is
+// in the package that it calls.
 package search
 
 import (
@@ -7,6 +8,7 @@ import (
 	"encoding/json"
 	"image"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,11 +50,16 @@ type Service struct {
 	describe Describer
 	options  Options
 	line     *line
+	// settingsMu makes changes of settings follow each other.
+	settingsMu sync.Mutex
 }
 
 // New makes a Service over its parts.
 func New(gallery face.Gallery, engine Engine, describer Describer, options Options) *Service {
-	return &Service{gallery, engine, describer, options, newLine(options.Workers, options.WaitingMax)}
+	return &Service{
+		gallery: gallery, engine: engine, describe: describer, options: options,
+		line: newLine(options.Workers, options.WaitingMax),
+	}
 }
 
 // A Step is a part of the work that is timed.

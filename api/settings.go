@@ -1,0 +1,165 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"facesearch/pkg/face"
+)
+
+// A setting is one of face.Settings as clients see it.
+type setting struct {
+	name, description string
+	// words say the range in a refusal: "max_matches is …".
+	words  string
+	bounds wireRange
+	get    func(face.Settings) any
+	// set changes nothing but reads the value, whose range is checked afterwards.
+	set func(*face.Settings, json.RawMessage) error
+}
+
+// autoThreshold is what similarity_threshold is when the server chooses it.
+const autoThreshold = "auto"
+
+var severities = []any{face.Information, face.Warning, face.ErrorLevel}
+
+var settingsTable = []setting{
+	{
+		name: "similarity_threshold", words: "a number from 1 to 100, or \"auto\"",
+		description: "The similarity in percent from which a session is a match, or \"auto\", which lets it follow from how many people are enrolled and from expected_false_matches.",
+		bounds:      wireRange{Minimum: 1, Maximum: 100, OneOf: []any{autoThreshold}},
+		get: func(s face.Settings) any {
+			if s.SimilarityThreshold == 0 {
+				return autoThreshold
+			}
+			return s.SimilarityThreshold
+		},
+		set: setThreshold,
+	},
+	{
+		name: "expected_false_matches", words: "a number from 0.000001 to 100",
+		description: "How many strangers a search may return on average while similarity_threshold is \"auto\".",
+		bounds:      wireRange{Minimum: 1e-6, Maximum: 100},
+		get:         func(s face.Settings) any { return s.ExpectedFalseMatches },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.ExpectedFalseMatches) },
+	},
+	{
+		name: "match_action", words: "Approved, In Review or Declined",
+		description: "The status of a search that has matches, none of them on the blocklist.",
+		bounds:      wireRange{OneOf: []any{face.Approved, face.InReview, face.Declined}},
+		get:         func(s face.Settings) any { return s.MatchAction },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.MatchAction) },
+	},
+	{
+		name: "allow_multiple_faces", words: "true or false",
+		description: "Whether a search image may show several faces, which lowers MULTIPLE_FACES_DETECTED to information.",
+		bounds:      wireRange{OneOf: []any{true, false}},
+		get:         func(s face.Settings) any { return s.AllowMultipleFaces },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.AllowMultipleFaces) },
+	},
+	{
+		name: "multiple_faces_severity", words: "information, warning or error",
+		description: "The severity of MULTIPLE_FACES_DETECTED: error declines the search, warning asks for a review, information has no effect.",
+		bounds:      wireRange{OneOf: severities},
+		get:         func(s face.Settings) any { return s.MultipleFacesSeverity },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.MultipleFacesSeverity) },
+	},
+	{
+		name: "low_quality_severity", words: "information, warning or error",
+		description: "The severity of LOW_QUALITY_SEARCH_IMAGE: error declines the search, warning asks for a review, information has no effect.",
+		bounds:      wireRange{OneOf: severities},
+		get:         func(s face.Settings) any { return s.LowQualitySeverity },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.LowQualitySeverity) },
+	},
+	{
+		name: "max_matches", words: "a whole number from 1 to 100",
+		description: "How many matches a search lists at most; total_matches counts all of them.",
+		bounds:      wireRange{Minimum: 1, Maximum: face.MaxMatchesLimit, Whole: true},
+		get:         func(s face.Settings) any { return s.MaxMatches },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.MaxMatches) },
+	},
+	{
+		name: "keep_picture", words: "face, original or nothing",
+		description: "What is kept of enrolled and of saved searched pictures: the face with some room around it, the file as it was sent, or nothing.",
+		bounds:      wireRange{OneOf: []any{face.KeepFace, face.KeepOriginal, face.KeepNothing}},
+		get:         func(s face.Settings) any { return s.KeepPicture },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.KeepPicture) },
+	},
+}
+
+func setThreshold(settings *face.Settings, value json.RawMessage) error {
+	if string(value) == `"`+autoThreshold+`"` {
+		settings.SimilarityThreshold = 0
+		return nil
+	}
+	if err := json.Unmarshal(value, &settings.SimilarityThreshold); err != nil {
+		return err
+	}
+	if settings.SimilarityThreshold == 0 { // which stands for auto in the store alone
+		return face.Invalid("0 is no threshold.")
+	}
+	return nil
+}
+
+// settings answers GET /v3/settings/.
+func (s *Server) settings(w http.ResponseWriter, r *http.Request) {
+	settings, err := s.ready.Load().gallery.Settings(r.Context(), application(r.Context()))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.showSettings(w, r, settings)
+}
+
+// changeSettings answers PATCH /v3/settings/: what it names changes, all of it or nothing.
+func (s *Server) changeSettings(w http.ResponseWriter, r *http.Request) {
+	names := make([]string, len(settingsTable))
+	for i, each := range settingsTable {
+		names[i] = each.name
+	}
+	body, err := readJSON(r, names...)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	settings, err := s.ready.Load().service.ChangeSettings(r.Context(), application(r.Context()), body.change)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.showSettings(w, r, settings)
+}
+
+// change changes the settings that the body names.
+func (b jsonBody) change(settings *face.Settings) error {
+	for _, each := range settingsTable {
+		value, named := b[each.name]
+		if !named {
+			continue
+		}
+		changed := *settings
+		if isNull(value) || each.set(&changed, value) != nil || changed.Validate() != nil {
+			return face.Invalid("%s is %s.", each.name, each.words)
+		}
+		*settings = changed
+	}
+	return nil
+}
+
+func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, settings face.Settings) {
+	threshold, err := s.ready.Load().service.Threshold(r.Context(), application(r.Context()), settings)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	response := settingsResponse{
+		Settings:  map[string]wireSetting{},
+		Threshold: wireThreshold{SimilarityPercentage: threshold.Similarity, Reason: threshold.Why},
+	}
+	for _, each := range settingsTable {
+		response.Settings[each.name] = wireSetting{
+			Value: each.get(settings), Default: each.get(face.DefaultSettings()), Range: each.bounds, Description: each.description,
+		}
+	}
+	writeJSON(w, http.StatusOK, response)
+}

@@ -1,0 +1,158 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"facesearch/pkg/face"
+)
+
+// shownSettings is an answer of /v3/settings/.
+type shownSettings struct {
+	Settings map[string]struct {
+		Value       any    `json:"value"`
+		Default     any    `json:"default"`
+		Description string `json:"description"`
+		Range       struct {
+			Minimum *float64 `json:"minimum"`
+			Maximum *float64 `json:"maximum"`
+			Whole   bool     `json:"whole"`
+			OneOf   []any    `json:"one_of"`
+		} `json:"range"`
+	} `json:"settings"`
+	Threshold struct {
+		Similarity float64 `json:"similarity_percentage"`
+		Reason     string  `json:"reason"`
+	} `json:"threshold_in_force"`
+}
+
+func (a *tenant) patch(t *testing.T, body string) (shown shownSettings) {
+	t.Helper()
+	a.json(t, http.MethodPatch, "/v3/settings/", body).decode(t, 200, &shown)
+	return shown
+}
+
+func TestSettings(t *testing.T) {
+	a := newTenant(t)
+	golden(t, "settings.json", a.get(t, "/v3/settings/").body)
+	var shown shownSettings
+	a.get(t, "/v3/settings").decode(t, 200, &shown)
+	fields := reflect.TypeFor[face.Settings]()
+	for i := range fields.NumField() {
+		name := fields.Field(i).Tag.Get("json")
+		one, there := shown.Settings[name]
+		if !there || one.Value != one.Default || !strings.HasSuffix(one.Description, ".") {
+			t.Errorf("%s: %+v", name, one)
+		}
+	}
+	if len(shown.Settings) != fields.NumField() {
+		t.Errorf("%d settings are shown, there are %d", len(shown.Settings), fields.NumField())
+	}
+	// What a range allows can be set; nothing beside it can.
+	for name, each := range shown.Settings {
+		allowed := each.Range.OneOf
+		if each.Range.Minimum != nil {
+			allowed = append(allowed, *each.Range.Minimum, *each.Range.Maximum)
+			for _, outside := range []float64{*each.Range.Minimum * 0.999, *each.Range.Maximum + 1, -1, 0} {
+				a.json(t, http.MethodPatch, "/v3/settings/", fmt.Sprintf(`{%q: %v}`, name, outside)).refused(t, 400, "invalid_request", name+" is ")
+			}
+		}
+		for _, value := range allowed {
+			encoded, err := json.Marshal(map[string]any{name: value})
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := a.patch(t, string(encoded))
+			if changed.Settings[name].Value != value || changed.Settings[name].Default != each.Default {
+				t.Errorf("%s became %v", encoded, changed.Settings[name].Value)
+			}
+		}
+	}
+}
+
+// TestSettingsChange: what is not named stays, and searches follow at once.
+func TestSettingsChange(t *testing.T) {
+	a := newTenant(t)
+	picture := portrait(t, "obama.jpg")
+	for range 3 {
+		a.enrol(t, picture)
+	}
+	a.patch(t, `{"max_matches": 2, "keep_picture": "nothing"}`)
+	changed := a.patch(t, `{"match_action": "Declined"}`)
+	if changed.Settings["max_matches"].Value != 2.0 || changed.Settings["keep_picture"].Value != "nothing" {
+		t.Errorf("%+v", changed)
+	}
+	found := a.search(t, picture)
+	if found.FaceSearch.Status != "Declined" || len(found.FaceSearch.Matches) != 2 || found.FaceSearch.TotalMatches != 3 {
+		t.Errorf("%s", found.raw)
+	}
+	if !strings.HasPrefix(changed.Threshold.Reason, "Gallery of 3: at 70, the lowest that auto chooses, about one search in ") || changed.Threshold.Similarity != 70 {
+		t.Errorf("%+v", changed.Threshold)
+	}
+	changed = a.patch(t, `{"similarity_threshold": 99.5}`)
+	if !strings.HasPrefix(changed.Threshold.Reason, "Set to 99.5: in a gallery of 3, ") || changed.Threshold.Similarity != 99.5 {
+		t.Errorf("%+v", changed.Threshold)
+	}
+	if found := a.search(t, portrait(t, "obama2.jpg")); found.FaceSearch.TotalMatches != 0 {
+		t.Errorf("%s", found.raw)
+	}
+	changed = a.patch(t, `{"similarity_threshold": "auto", "expected_false_matches": 1e-6}`)
+	if changed.Threshold.Similarity <= 90 || changed.Settings["similarity_threshold"].Value != "auto" {
+		t.Errorf("%+v", changed.Threshold)
+	}
+	if again := a.patch(t, `{}`); !reflect.DeepEqual(again, changed) {
+		t.Errorf("%+v, was %+v", again, changed)
+	}
+}
+
+func TestSettingsRefused(t *testing.T) {
+	a := newTenant(t)
+	same := a.same(t)
+	for body, words := range map[string]string{
+		`{"max_matches": 7, "similarity_threshold": 0}`:      `similarity_threshold is a number from 1 to 100, or "auto".`,
+		`{"max_matches": 7, "similarity_threshold": "Auto"}`: "similarity_threshold is", `{"similarity_threshold": "85"}`: "similarity_threshold is",
+		`{"similarity_threshold": null}`: "similarity_threshold is", `{"similarity_threshold": 1e999}`: "similarity_threshold is",
+		`{"max_matches": 7, "match_action": "Rejected"}`: "match_action is Approved, In Review or Declined.", `{"match_action": ""}`: "match_action is",
+		`{"max_matches": "7"}`: "max_matches is a whole number from 1 to 100.", `{"max_matches": 7.5}`: "max_matches is", `{"max_matches": [7]}`: "max_matches is",
+		`{"allow_multiple_faces": "true"}`: "allow_multiple_faces is true or false.", `{"allow_multiple_faces": 1}`: "allow_multiple_faces is",
+		`{"multiple_faces_severity": "fatal"}`: "multiple_faces_severity is information, warning or error.",
+		`{"low_quality_severity": true}`:       "low_quality_severity is information, warning or error.",
+		`{"keep_picture": "everything"}`:       "keep_picture is face, original or nothing.",
+		`{"max_matches": 7, "retention": 30}`:  "a field that is not known here: the fields are similarity_threshold, ",
+		`{"MAX_MATCHES": 7}`:                   "not known here", `{"max_matches": 7, "max_matches": 8}`: "max_matches twice",
+	} {
+		a.json(t, http.MethodPatch, "/v3/settings/", body).refused(t, 400, "invalid_request", words)
+	}
+	same()
+}
+
+// TestSettingsAtOnce: changes of different settings do not undo each other.
+func TestSettingsAtOnce(t *testing.T) {
+	a := newTenant(t)
+	bodies := []string{
+		`{"max_matches": 9}`, `{"keep_picture": "original"}`, `{"match_action": "Approved"}`, `{"similarity_threshold": 88}`,
+		`{"expected_false_matches": 2}`, `{"allow_multiple_faces": true}`, `{"multiple_faces_severity": "error"}`, `{"low_quality_severity": "error"}`,
+	}
+	var group sync.WaitGroup
+	for _, body := range bodies {
+		request := a.request(t, http.MethodPatch, "/v3/settings/", "application/json", strings.NewReader(body))
+		group.Go(func() {
+			if got, err := do(request); err != nil || got.status != 200 {
+				t.Errorf("%d %s, %v", got.status, got.body, err)
+			}
+		})
+	}
+	group.Wait()
+	want := face.Settings{
+		SimilarityThreshold: 88, ExpectedFalseMatches: 2, MatchAction: face.Approved, AllowMultipleFaces: true,
+		MultipleFacesSeverity: face.ErrorLevel, LowQualitySeverity: face.ErrorLevel, MaxMatches: 9, KeepPicture: face.KeepOriginal,
+	}
+	if got, err := a.gallery.Settings(t.Context(), a.id); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
