@@ -51,6 +51,26 @@ func BenchmarkCandidates(b *testing.B) {
 	}
 }
 
+// BenchmarkSessions lists the first and the last page, and one that a rare filter leaves.
+func BenchmarkSessions(b *testing.B) {
+	directory, _, _ := filledStore(b, 100_000)
+	store := openStore(b, directory, quiet(bolt.ExactIndex))
+	defer closeStore(b, store)
+	for name, filter := range map[string]face.SessionFilter{
+		"first":    {Limit: 50},
+		"last":     {Limit: 50, Offset: 99_950},
+		"filtered": {Limit: 50, Status: face.Declined},
+	} {
+		b.Run(name+"-100k", func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := store.Sessions(context.Background(), gallerytest.Application, filter); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkOpen(b *testing.B) {
 	b.Run("exact-100k", func(b *testing.B) {
 		directory, _, _ := filledStore(b, 100_000)

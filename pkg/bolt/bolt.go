@@ -3,7 +3,8 @@
 //
 // The file's buckets:
 //
-//	meta                       schema: its version; secret: 32 random bytes
+//	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
+//	                           encrypted, which tell whether the file of keys is the store's
 //	keys                       first 8 bytes of the digest → Key
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
@@ -71,6 +72,7 @@ var (
 
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret")
+	ownersKey     = []byte("owners")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")
@@ -98,6 +100,9 @@ type Store struct {
 	kind   IndexKind
 	log    *slog.Logger
 	secret []byte
+	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
+	// vault.
+	ownersSecret []byte
 
 	mu     sync.RWMutex // guards shards, not what is in them
 	shards map[string]*shard
@@ -128,21 +133,43 @@ func Open(directory string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	vault, err := openVault(filepath.Join(directory, KeysFileName))
-	if err != nil {
+	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
+	if store.vault, err = store.openVault(filepath.Join(directory, KeysFileName)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	store := &Store{db: db, vault: vault, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
-	if err := errors.Join(store.prepare(), store.destroyDoomed()); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close(), vault.close())
-	}
-	if err := store.loadShards(); err != nil {
-		return nil, errors.Join(fmt.Errorf("reading the gallery from %s: %w", path, err), store.Close())
+	if err := store.begin(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close(), store.vault.close())
 	}
 	return store, nil
 }
 
-// prepare checks the schema version, or writes it into a new file.
+// openVault makes a file of keys only where the store is as new: an old store with new keys
+// would look empty instead of unreadable.
+func (s *Store) openVault(path string) (*vault, error) {
+	open := openVault
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket(metaBucket) == nil {
+			open = createVault
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return open(path)
+}
+
+// begin destroys nothing before prepare has found the keys to be those of this store.
+func (s *Store) begin() error {
+	for _, step := range []func() error{s.prepare, s.destroyDoomed, s.forgetErased, s.loadShards} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare checks the schema version and the keys, or writes them into a new file.
 func (s *Store) prepare() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
@@ -155,7 +182,7 @@ func (s *Store) prepare() error {
 			if len(s.secret) != secretBytes {
 				return errors.New("the store's secret is damaged")
 			}
-			return nil
+			return s.checkVault(tx)
 		}
 		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -170,8 +197,38 @@ func (s *Store) prepare() error {
 		if err := meta.Put(secretKey, s.secret); err != nil {
 			return err
 		}
+		if err := s.sealOwnersSecret(tx); err != nil {
+			return err
+		}
 		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	})
+}
+
+func (s *Store) sealOwnersSecret(tx *bbolt.Tx) error {
+	s.ownersSecret = make([]byte, secretBytes)
+	rand.Read(s.ownersSecret)
+	slot, err := s.newSlot(tx)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.vault.seal(slot, place("", metaBucket, ownersKey), s.ownersSecret)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(metaBucket).Put(ownersKey, sealed)
+}
+
+// checkVault refuses a file of keys that is another store's, or an older copy of this one's.
+func (s *Store) checkVault(tx *bbolt.Tx) (err error) {
+	s.ownersSecret, err = s.vault.open(place("", metaBucket, ownersKey), tx.Bucket(metaBucket).Get(ownersKey))
+	if err != nil {
+		return fmt.Errorf("%s is damaged or belongs to another store: %w", KeysFileName, err)
+	}
+	whole, err := s.vault.holds(tx.Bucket(slotsBucket).Sequence())
+	if err == nil && !whole {
+		err = fmt.Errorf("%s is older than the store, or was cut short: keys are missing", KeysFileName)
+	}
+	return err
 }
 
 // Close writes the snapshots of the graphs that are whole, and closes the file. No other method

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -13,23 +14,28 @@ import (
 
 // Erase implements face.Gallery. In one transaction it deletes the records and dooms their
 // keys; then it takes the rows out of the index and overwrites the keys. A process that is
-// killed in between overwrites them when the store is opened again.
+// killed in between overwrites them when the store is opened again. Where overwriting fails the
+// records are deleted all the same, but the caller gets the error: nobody is told that
+// somebody was erased whose key is still there.
 func (s *Store) Erase(ctx context.Context, application string, ids []string) error {
 	return s.erase(ctx, application, func(r records) ([]uint64, []string, error) {
 		var numbers []uint64
 		var searches []string
 		for _, id := range ids {
 			number := r.Bucket.Bucket(idsBucket).Get([]byte(id))
-			switch {
-			case number != nil:
+			if number != nil {
 				each, err := numberOf(number)
 				if err != nil {
 					return nil, nil, err
 				}
 				numbers = append(numbers, each)
-			case r.Bucket.Bucket(searchesBucket).Get([]byte(id)) != nil:
+			}
+			// Both, where a client has enrolled under the request_id of a search.
+			isSearch := r.Bucket.Bucket(searchesBucket).Get([]byte(id)) != nil
+			if isSearch {
 				searches = append(searches, id)
-			default:
+			}
+			if number == nil && !isSearch {
 				return nil, nil, face.NotFound("There is no session or saved search of that ID.")
 			}
 		}
@@ -79,19 +85,18 @@ func (s *Store) erase(ctx context.Context, application string, which func(record
 		}
 		return addGeneration(r.Bucket)
 	}, func(shard *shard) error {
-		for _, number := range numbers {
-			shard.approved.Delete(number)
-			shard.blocklisted.Delete(number)
-		}
+		shard.delete(numbers)
 		if graph, ok := shard.approved.(*index.HNSW); ok && len(numbers) > 0 {
 			go s.rebuild(graph) // its nodes hold the templates still, in memory
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	// Also after an error: who repeats an erasure whose keys could not be overwritten is told
+	// that there is nothing to erase, which must then be true.
+	if failure := s.destroyDoomed(); failure != nil {
+		return failure
 	}
-	return s.destroyDoomed()
+	return err
 }
 
 func (s *Store) deleteSession(r records, number []byte) error {
@@ -146,10 +151,15 @@ func (r records) doom(bucket, key []byte) error {
 	if err != nil || slot == 0 {
 		return err
 	}
+	return r.doomSlot(slot)
+}
+
+func (r records) doomSlot(slot uint64) error {
 	return r.Tx().Bucket(doomedBucket).Put(numberKey(slot), []byte{})
 }
 
-// destroyDoomed overwrites all keys that are doomed, and then forgets them.
+// destroyDoomed overwrites all keys that are doomed, and then forgets them. When it returns nil,
+// all that were doomed before the call are overwritten, whoever did it.
 func (s *Store) destroyDoomed() error {
 	var slots []uint64
 	err := s.db.View(func(tx *bbolt.Tx) error {
@@ -164,7 +174,7 @@ func (s *Store) destroyDoomed() error {
 	if err := s.vault.destroy(slots...); err != nil {
 		return err
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.db.Update(func(tx *bbolt.Tx) error {
 		for _, slot := range slots {
 			if err := tx.Bucket(doomedBucket).Delete(numberKey(slot)); err != nil {
 				return err
@@ -172,4 +182,93 @@ func (s *Store) destroyDoomed() error {
 		}
 		return nil
 	})
+	if err != nil { // the keys are gone, which is what was asked for
+		s.log.Warn("keys that were destroyed could not be forgotten; they are destroyed again at the next start", "error", err.Error())
+	}
+	return nil
+}
+
+// forgetErased deletes records whose keys were destroyed. There are such where an older copy of
+// the store was put back beside the keys of today: who was erased since then stays erased.
+func (s *Store) forgetErased() error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		all := tx.Bucket(applicationsBucket)
+		return all.ForEachBucket(func(id []byte) error {
+			r := records{s.vault, string(id), all.Bucket(id)}
+			// Pictures are looked at only where one of these is gone: they are too many pages.
+			sessions, err := r.erased(sessionsBucket)
+			if err != nil {
+				return err
+			}
+			searches, err := r.erased(searchesBucket)
+			if err != nil || len(sessions)+len(searches) == 0 {
+				return err
+			}
+			s.log.Warn("the store is older than its keys; records that were erased since are deleted",
+				"application", r.application, "sessions", len(sessions), "searches", len(searches))
+			return r.forget(sessions, searches)
+		})
+	})
+}
+
+// erased lists the keys of records in a bucket that nobody can read any more.
+func (r records) erased(bucket []byte) (keys [][]byte, err error) {
+	err = r.Bucket.Bucket(bucket).ForEach(func(key, value []byte) error {
+		if len(value) < flagsBytes {
+			return nil // damaged, which is for its reader to find
+		}
+		slot, err := slotOf(value[flagsBytes:])
+		if err != nil {
+			return nil
+		}
+		destroyed, err := r.vault.destroyed(slot)
+		if destroyed {
+			keys = append(keys, bytes.Clone(key))
+		}
+		return err
+	})
+	return keys, err
+}
+
+// forget does what deleteSession and deleteSearch do, for records that cannot be opened.
+func (r records) forget(sessions, searches [][]byte) error {
+	var places []location
+	gone := map[string]bool{}
+	for _, number := range sessions {
+		places = append(places, location{sessionsBucket, number}, location{templatesBucket, number})
+		gone[string(ownsSession)+string(number)] = true
+	}
+	for _, id := range searches {
+		places = append(places, location{searchesBucket, id})
+		gone[string(ownsSearch)+string(id)] = true
+	}
+	pictures, err := r.erased(picturesBucket)
+	if err != nil {
+		return err
+	}
+	for _, id := range pictures {
+		places = append(places, location{picturesBucket, id})
+	}
+	err = r.Bucket.Bucket(idsBucket).ForEach(func(id, number []byte) error {
+		if gone[string(ownsSession)+string(number)] {
+			places = append(places, location{idsBucket, bytes.Clone(id)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = r.Bucket.Bucket(ownersBucket).ForEach(func(key, _ []byte) error {
+		if len(key) > ownerHashBytes && gone[string(key[ownerHashBytes:])] {
+			places = append(places, location{ownersBucket, bytes.Clone(key)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.deleteAll(places); err != nil {
+		return err
+	}
+	return addGeneration(r.Bucket)
 }

@@ -1,6 +1,10 @@
 package bolt
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"os"
+
 	bbolt "go.etcd.io/bbolt"
 
 	"facesearch/pkg/face"
@@ -40,4 +44,39 @@ func (s *Store) Fill(application string, enrolments []face.Enrolment) ([]face.Se
 		return nil
 	})
 	return sessions, err
+}
+
+// Opens reports whether a record's value, flags included, can be read with a key.
+func Opens(key []byte, application string, bucket, recordKey, value []byte) bool {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return false
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil || len(value) < flagsBytes+sealedOverhead {
+		return false
+	}
+	sealed := value[flagsBytes+8:]
+	at := append(place(application, bucket, recordKey), value[0])
+	_, err = aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], at)
+	return err == nil
+}
+
+// LockKeys makes the file of keys one that cannot be written, until the function that it
+// returns is called.
+func (s *Store) LockKeys() (unlock func() error, err error) {
+	whole := s.vault.file
+	locked, err := os.Open(whole.Name())
+	if err != nil {
+		return nil, err
+	}
+	s.vault.mu.Lock()
+	defer s.vault.mu.Unlock()
+	s.vault.file = locked
+	return func() error {
+		s.vault.mu.Lock()
+		defer s.vault.mu.Unlock()
+		s.vault.file = whole
+		return locked.Close()
+	}, nil
 }

@@ -53,6 +53,7 @@ func childCommand(t testing.TB, directory string, kind bolt.IndexKind) *exec.Cmd
 func TestGallery(t *testing.T) {
 	for _, kind := range []bolt.IndexKind{bolt.ExactIndex, bolt.HNSWIndex} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel() // each waits for the disk most of the time
 			gallerytest.Run(t, func(t testing.TB) gallerytest.Harness {
 				directory := t.TempDir()
 				return gallerytest.Harness{

@@ -130,13 +130,30 @@ func (s *Store) closeShard(application string, shard *shard) error {
 	return errors.Join(err, s.destroyDoomed())
 }
 
-// deleteGraph dooms the key of a snapshot and deletes it.
+// deleteGraph dooms the key of a snapshot and deletes it. All its chunks are looked at, as the
+// first may be damaged, which must not save the rest; and only what opens is believed, as a
+// damaged chunk may name the key of somebody who is not to be erased.
 func (r records) deleteGraph() error {
-	if r.Bucket.Bucket(graphBucket) == nil {
+	chunks := r.Bucket.Bucket(graphBucket)
+	if chunks == nil {
 		return nil
 	}
-	if err := r.doom(graphBucket, chunkKey(0)); err != nil {
+	slots := map[uint64]bool{}
+	err := chunks.ForEach(func(key, chunk []byte) error {
+		if _, _, err := r.openValue(graphBucket, key, chunk); err != nil {
+			return nil
+		}
+		slot, err := slotOf(chunk[flagsBytes:])
+		slots[slot] = true
 		return err
+	})
+	if err != nil {
+		return err
+	}
+	for slot := range slots {
+		if err := r.doomSlot(slot); err != nil {
+			return err
+		}
 	}
 	return r.DeleteBucket(graphBucket)
 }

@@ -7,7 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -29,14 +33,40 @@ const (
 // several chunks.
 const graphPeople = 2_700
 
+// graph is what graphStore makes once, as to build it takes seconds.
+var graph struct {
+	sync.Mutex
+	files      map[string][]byte
+	oracle     *gallerytest.Oracle
+	enrolments []face.Enrolment
+}
+
 // graphStore is a closed store whose last index was a graph, with its snapshot.
 func graphStore(t *testing.T) (directory string, oracle *gallerytest.Oracle, enrolments []face.Enrolment) {
 	t.Helper()
-	directory, oracle, enrolments = filledStore(t, graphPeople)
-	store, log := openGraph(t, directory, doubted) // there is none yet
-	log.waitFor(t, rebuilt)
-	closeStore(t, store)
-	return directory, oracle, enrolments
+	graph.Lock()
+	defer graph.Unlock()
+	if graph.files == nil {
+		directory, graph.oracle, graph.enrolments = filledStore(t, graphPeople)
+		store, log := openGraph(t, directory, doubted) // there is none yet
+		log.waitFor(t, rebuilt)
+		closeStore(t, store)
+		graph.files = map[string][]byte{}
+		for _, name := range []string{bolt.FileName, bolt.KeysFileName} {
+			data, err := os.ReadFile(filepath.Join(directory, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			graph.files[name] = data
+		}
+	}
+	directory = t.TempDir()
+	for name, data := range graph.files {
+		if err := os.WriteFile(filepath.Join(directory, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory, graph.oracle, graph.enrolments
 }
 
 // openGraph wants the log to say what became of the snapshot.
@@ -77,6 +107,7 @@ func requireSound(t *testing.T, store *bolt.Store, oracle *gallerytest.Oracle, e
 }
 
 func TestGraphSnapshot(t *testing.T) {
+	t.Parallel()
 	directory, oracle, enrolments := graphStore(t)
 	t.Run("OK believed after a clean close", func(t *testing.T) {
 		directory := copyStore(t, directory)
@@ -138,6 +169,7 @@ func TestGraphSnapshot(t *testing.T) {
 
 // TestGraphSnapshotDamaged damages a snapshot in every chunk: no search may ever notice.
 func TestGraphSnapshotDamaged(t *testing.T) {
+	t.Parallel()
 	whole, oracle, enrolments := graphStore(t)
 	var sizes []int
 	edit(t, whole, func(tx *bbolt.Tx) error {
@@ -241,9 +273,13 @@ func killAfterThree(t *testing.T, directory string) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(output)
-	for range 3 {
-		if _, err := lines.ReadString('\n'); err != nil {
+	for enrolled := 0; enrolled < 3; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
 			t.Fatal(err)
+		}
+		if strings.HasPrefix(line, "done enrol ") {
+			enrolled++
 		}
 	}
 	if err := child.Process.Signal(syscall.SIGKILL); err != nil {

@@ -58,13 +58,18 @@ func (r records) seal(slot uint64, bucket, key []byte, flags byte, data []byte) 
 	return r.Bucket.Bucket(bucket).Put(key, append([]byte{flags}, sealed...))
 }
 
-// open returns nil when there is no such record.
+// open returns nil when there is no such record. One whose key was destroyed is none either: a
+// reader whose transaction is older than an erasure still sees it.
 func (r records) open(bucket, key []byte) (data []byte, flags byte, err error) {
 	value := r.Bucket.Bucket(bucket).Get(key)
 	if value == nil {
 		return nil, 0, nil
 	}
-	return r.openValue(bucket, key, value)
+	data, flags, err = r.openValue(bucket, key, value)
+	if errors.Is(err, errErased) {
+		return nil, 0, nil
+	}
+	return data, flags, err
 }
 
 func (r records) openValue(bucket, key, value []byte) (data []byte, flags byte, err error) {
@@ -138,10 +143,10 @@ const (
 // application share it.
 const ownerHashBytes = 16
 
-// ownerKey hides a vendor_data: with a plain hash, whoever has the file could try out
-// e-mail addresses.
+// ownerKey hides a vendor_data: with a plain hash, or one whose secret stands in the same
+// file, whoever has the file could try out e-mail addresses.
 func (s *Store) ownerKey(application, vendorData string) []byte {
-	mac := hmac.New(sha256.New, s.secret)
+	mac := hmac.New(sha256.New, s.ownersSecret)
 	fmt.Fprintf(mac, "owner/v1\x00%s\x00%s", application, vendorData)
 	return mac.Sum(nil)[:ownerHashBytes]
 }

@@ -76,7 +76,8 @@ func (r records) putSession(slot uint64, session face.Session, template *face.Te
 	return r.seal(slot, templatesBucket, number, flags, encodeTemplate(template))
 }
 
-// sessionByID returns nil when there is none.
+// sessionByID returns nil when there is none, or only what an erasure has left to a reader that
+// began before it.
 func (r records) sessionByID(id string) (*face.Session, error) {
 	number := r.Bucket.Bucket(idsBucket).Get([]byte(id))
 	if number == nil {
@@ -87,8 +88,11 @@ func (r records) sessionByID(id string) (*face.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !found {
+	if !found && r.Bucket.Bucket(sessionsBucket).Get(number) == nil {
 		return nil, errors.New("the store names a session that it does not hold")
+	}
+	if !found {
+		return nil, nil
 	}
 	return &session, nil
 }
@@ -115,6 +119,7 @@ func (s *Store) Session(ctx context.Context, application, id string) (face.Sessi
 func (s *Store) Change(ctx context.Context, application, id string, change func(*face.Session)) (face.Session, error) {
 	var session face.Session
 	var template face.Template
+	var moved bool
 	err := s.update(ctx, application, func(r records) error {
 		found, err := r.sessionByID(id)
 		if err != nil {
@@ -125,33 +130,53 @@ func (s *Store) Change(ctx context.Context, application, id string, change func(
 		}
 		session = *found
 		change(&session)
-		if session.ID != found.ID || session.Number != found.Number || session.PictureID != found.PictureID ||
-			session.VendorData != found.VendorData || !session.Status.Valid() {
-			return errors.New("only status, blocklist and details of a session can change")
+		if !changeable(*found, session) {
+			return errors.New("only status, comment, blocklist and details of a session can change, and the status to one that there is")
 		}
-		number := numberKey(session.Number)
-		data, _, err := r.open(templatesBucket, number)
-		if err != nil {
-			return err
+		moved = flagsOf(found) != flagsOf(&session)
+		if session == *found {
+			return nil
 		}
-		if err := decodeTemplate(data, &template); err != nil {
-			return err
-		}
-		slot, err := r.slot(sessionsBucket, number)
-		if err != nil {
-			return err
-		}
-		if err := r.putSession(slot, session, &template); err != nil {
-			return err
-		}
-		return addGeneration(r.Bucket)
+		return r.replaceSession(session, &template, moved)
 	}, func(shard *shard) error {
+		if !moved { // to put the same template again would wear a graph out
+			return nil
+		}
 		return shard.put(session.Number, &template, flagsOf(&session))
 	})
 	if err != nil {
 		return face.Session{}, err
 	}
 	return session, nil
+}
+
+// changeable reports whether a session became another only in what may change.
+func changeable(from, to face.Session) bool {
+	from.Status, from.Blocklisted, from.Details, from.Comment = to.Status, to.Blocklisted, to.Details, to.Comment
+	return from == to && to.Status.Valid()
+}
+
+// replaceSession stores a changed session under the key that it has, and hands out its template.
+func (r records) replaceSession(session face.Session, template *face.Template, moved bool) error {
+	number := numberKey(session.Number)
+	data, _, err := r.open(templatesBucket, number)
+	if err != nil {
+		return err
+	}
+	if err := decodeTemplate(data, template); err != nil {
+		return err
+	}
+	slot, err := r.slot(sessionsBucket, number)
+	if err != nil {
+		return err
+	}
+	if err := r.putSession(slot, session, template); err != nil {
+		return err
+	}
+	if !moved {
+		return nil // a snapshot of the index is as good as before
+	}
+	return addGeneration(r.Bucket)
 }
 
 // Sessions implements face.Gallery.
@@ -167,8 +192,13 @@ func (s *Store) Sessions(ctx context.Context, application string, filter face.Se
 				return nil
 			}
 			var session face.Session
-			if _, err := r.openJSON(sessionsBucket, number, &session); err != nil {
+			found, err := r.openJSON(sessionsBucket, number, &session)
+			if err != nil {
 				return err
+			}
+			if !found { // erased since this reader began
+				total--
+				return nil
 			}
 			list = append(list, session)
 			return nil
@@ -223,12 +253,17 @@ func (s *Store) Size(ctx context.Context, application string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return shard.approved.Len() + shard.blocklisted.Len(), ctx.Err()
+	return shard.len(), ctx.Err()
 }
 
 // SaveSearch implements face.Gallery.
 func (s *Store) SaveSearch(ctx context.Context, application string, search face.SavedSearch, picture face.Picture) error {
 	return s.update(ctx, application, func(r records) error {
+		if r.Bucket.Bucket(searchesBucket).Get([]byte(search.ID)) != nil {
+			// To replace it would leave the first one in a free page, with a key that no erasure
+			// would know of.
+			return face.Conflict("There is a saved search with this ID already.")
+		}
 		slot, err := s.newSlot(r.Tx())
 		if err != nil {
 			return err
@@ -264,6 +299,9 @@ func (r records) putPicture(slot uint64, id string, picture face.Picture) error 
 	}
 	if len(picture.Data) == 0 || len(picture.ContentType) > 255 {
 		return errors.New("a picture to keep needs data and a content type of at most 255 bytes")
+	}
+	if r.Bucket.Bucket(picturesBucket).Get([]byte(id)) != nil {
+		return face.Conflict("There is a picture with this ID already.") // and it is somebody else's to erase
 	}
 	value := make([]byte, 0, 1+len(picture.ContentType)+len(picture.Data))
 	value = append(value, byte(len(picture.ContentType)))

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -17,7 +16,10 @@ import (
 // A shard is the index of one application. Blocklisted sessions have a part of their own,
 // which is always searched exactly. Keys are session numbers.
 type shard struct {
-	writer      sync.Mutex // held from a transaction's begin until the index has its change
+	writer sync.Mutex // held from a transaction's begin until the index has its change
+	// moving is held for reading by searches of both parts, and for writing by whoever moves a
+	// session from one to the other: no search may miss it on the way, or find it twice.
+	moving      sync.RWMutex
 	approved    index.Index
 	blocklisted *index.Exact
 }
@@ -38,19 +40,45 @@ func (s *Store) shard(application string) (*shard, error) {
 
 // put brings the index in step with a session's flags.
 func (sh *shard) put(number uint64, template *face.Template, flags byte) error {
-	var failures [2]error
+	sh.moving.Lock()
+	defer sh.moving.Unlock()
 	if flags&flagBlocklisted != 0 {
 		sh.approved.Delete(number)
-		failures[0] = sh.blocklisted.Put(number, template[:])
-		return failures[0]
-	}
-	if flags&flagApproved != 0 {
-		failures[1] = sh.approved.Put(number, template[:])
-	} else {
-		sh.approved.Delete(number)
+		return sh.blocklisted.Put(number, template[:])
 	}
 	sh.blocklisted.Delete(number)
-	return errors.Join(failures[:]...)
+	if flags&flagApproved != 0 {
+		return sh.approved.Put(number, template[:])
+	}
+	sh.approved.Delete(number)
+	return nil
+}
+
+func (sh *shard) delete(numbers []uint64) {
+	sh.moving.Lock()
+	defer sh.moving.Unlock()
+	for _, number := range numbers {
+		sh.approved.Delete(number)
+		sh.blocklisted.Delete(number)
+	}
+}
+
+func (sh *shard) len() int {
+	sh.moving.RLock()
+	defer sh.moving.RUnlock()
+	return sh.approved.Len() + sh.blocklisted.Len()
+}
+
+// within searches both parts as they are at one moment.
+func (sh *shard) within(ctx context.Context, template *face.Template, distanceMax float64, listMax int) (approved, blocklisted index.Result, err error) {
+	sh.moving.RLock()
+	defer sh.moving.RUnlock()
+	if approved, err = sh.approved.Within(ctx, template[:], distanceMax, listMax); err != nil {
+		return approved, blocklisted, err
+	}
+	// All of them, as each is a reason to decline, also one behind listMax nearer ones.
+	blocklisted, err = sh.blocklisted.Within(ctx, template[:], distanceMax, math.MaxInt)
+	return approved, blocklisted, err
 }
 
 // loadShards reads every application's templates into indexes.
@@ -78,7 +106,7 @@ func (s *Store) loadShards() error {
 			return err
 		}
 		s.log.Info("gallery loaded", "application", application.ID, "index", string(s.kind),
-			"sessions", shard.approved.Len()+shard.blocklisted.Len(), "seconds", time.Since(started).Seconds())
+			"sessions", shard.len(), "seconds", time.Since(started).Seconds())
 	}
 	return nil
 }
@@ -109,12 +137,7 @@ func (s *Store) Candidates(ctx context.Context, application string, template *fa
 	if err != nil {
 		return face.Candidates{}, err
 	}
-	approved, err := shard.approved.Within(ctx, template[:], distanceMax, listMax)
-	if err != nil {
-		return face.Candidates{}, err
-	}
-	// All of them, as each is a reason to decline, also one behind listMax nearer ones.
-	blocklisted, err := shard.blocklisted.Within(ctx, template[:], distanceMax, math.MaxInt)
+	approved, blocklisted, err := shard.within(ctx, template, distanceMax, listMax)
 	if err != nil {
 		return face.Candidates{}, err
 	}
@@ -162,9 +185,6 @@ func merge(a, b []index.Hit) []index.Hit {
 func (r records) candidate(hit index.Hit) (*face.Candidate, error) {
 	candidate := face.Candidate{Distance: hit.Distance}
 	found, err := r.openJSON(sessionsBucket, numberKey(hit.Key), &candidate.Session)
-	if errors.Is(err, errErased) {
-		return nil, nil
-	}
 	if err != nil || !found || !candidate.Session.InGallery() {
 		return nil, err
 	}

@@ -35,12 +35,13 @@ type Gallery interface {
 	KeyByDigest(ctx context.Context, digest [32]byte) (Key, error)
 
 	// Enrol stores one session. created is false, and nothing changes, when the same content
-	// is already there under the same ID; CodeConflict: other content is.
+	// is already there under the same ID; CodeConflict: other content is, or the PictureID is taken.
 	Enrol(ctx context.Context, application string, enrolment Enrolment) (session Session, created bool, err error)
 	// Session finds one. CodeNotFound: this application has none of that ID.
 	Session(ctx context.Context, application, id string) (Session, error)
-	// Change changes a session's status, details, or place on the blocklist: change is called
-	// with the session, in which nothing else may change. Searches see it at once.
+	// Change changes a session's status, comment, details, or place on the blocklist: change is called
+	// with the session, in which nothing else may change. Searches see it at once. What change
+	// may not do is refused with an error, and change must not call the Gallery.
 	// CodeNotFound: this application has none of that ID.
 	Change(ctx context.Context, application, id string, change func(*Session)) (Session, error)
 	// Sessions lists those that pass the filter, newest first, and counts all that do.
@@ -59,6 +60,7 @@ type Gallery interface {
 	Candidates(ctx context.Context, application string, template *Template, distanceMax float64, listMax int) (Candidates, error)
 
 	// SaveSearch keeps a search with the picture that was searched (Data may be empty).
+	// CodeConflict: the ID or the PictureID is taken.
 	SaveSearch(ctx context.Context, application string, search SavedSearch, picture Picture) error
 	// SavedSearch finds one. CodeNotFound: this application has none of that ID.
 	SavedSearch(ctx context.Context, application, id string) (SavedSearch, error)

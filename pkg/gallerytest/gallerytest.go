@@ -52,6 +52,12 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"Enrol", testEnrol},
 		{"EnrolConcurrently", testEnrolConcurrently},
 		{"Session", testSession},
+		{"Change", testChange},
+		{"ChangeConcurrently", testChangeConcurrently},
+		{"Sessions", testSessions},
+		{"Erase", testErase},
+		{"EraseOwner", testEraseOwner},
+		{"EraseConcurrently", testEraseConcurrently},
 		{"Size", testSize},
 		{"Candidates", testCandidates},
 		{"SavedSearch", testSavedSearch},
@@ -165,8 +171,9 @@ func (f *fixture) state(application string) string {
 	if err != nil {
 		f.Fatal("Keys:", err)
 	}
+	sessions, total := f.sessions(application, face.SessionFilter{Limit: 1 << 20})
 	return asJSON(f, []any{
-		applications, settings, keys, f.size(application),
+		applications, settings, keys, f.size(application), sessions, total,
 		f.candidates(application, face.Template{}, everything, 1<<20),
 	})
 }

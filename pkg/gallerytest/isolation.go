@@ -70,6 +70,14 @@ func calls(names things) []call {
 			_, err := store.Session(ctx, application, names.session)
 			return err
 		}},
+		{"Change", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Change(ctx, application, names.session, looks[2].give)
+			return err
+		}},
+		{"Sessions", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.Sessions(ctx, application, face.SessionFilter{Limit: 5})
+			return err
+		}},
 		{"Size", func(ctx context.Context, store Store, application string) error {
 			_, err := store.Size(ctx, application)
 			return err
@@ -90,6 +98,14 @@ func calls(names things) []call {
 			_, err := store.Picture(ctx, application, names.picture)
 			return err
 		}},
+		// Last, as the others need what these erase.
+		{"EraseOwner", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.EraseOwner(ctx, application, newEnrolment(names.session).Session.VendorData)
+			return err
+		}},
+		{"Erase", func(ctx context.Context, store Store, application string) error {
+			return store.Erase(ctx, application, []string{names.search})
+		}},
 	}
 }
 
@@ -103,7 +119,7 @@ func testUnknownApplication(t *testing.T, place func(testing.TB) Harness) {
 			for _, unknown := range []string{"unknown", "", ours[:len(ours)-1], ours + "x", ours + "/sessions", "../" + ours, "sessions", ours + "\x00"} {
 				requireCode(t, unknown, c.call(t.Context(), f.store, unknown), face.CodeNotFound)
 			}
-			if c.name != "RevokeKey" { // which would change what the next calls see
+			if c.name != "RevokeKey" { // after which there is no such key
 				if err := c.call(t.Context(), f.store, ours); err != nil {
 					t.Fatal("the same call for an application that there is:", err)
 				}
@@ -132,21 +148,18 @@ func testOtherApplication(t *testing.T, place func(testing.TB) Harness) {
 	}
 	for _, when := range []string{"", " after a restart"} {
 		t.Run("ErrNotFound"+when, func(t *testing.T) {
-			_, err := f.store.Session(ctx, theirs, names.session)
-			requireCode(t, "Session", err, face.CodeNotFound)
-			_, err = f.store.SavedSearch(ctx, theirs, names.search)
-			requireCode(t, "SavedSearch", err, face.CodeNotFound)
-			for _, picture := range []string{names.picture, names.searchPicture} {
-				_, err = f.store.Picture(ctx, theirs, picture)
-				requireCode(t, "Picture", err, face.CodeNotFound)
-			}
-			requireCode(t, "RevokeKey", f.store.RevokeKey(ctx, theirs, names.key), face.CodeNotFound)
+			f.requireNotTheirs(t, names)
 			requireUntouched(t)
 		})
 		t.Run("OK nothing is found or listed"+when, func(t *testing.T) {
 			found := f.candidates(theirs, newEnrolment(names.session).Template, everything, 5)
 			if found.Total != 0 || len(found.List) != 0 || len(found.Blocklisted) != 0 || f.size(theirs) != 0 {
 				t.Fatalf("%+v, size %d", found, f.size(theirs))
+			}
+			for _, vendorData := range []string{"", newEnrolment(names.session).Session.VendorData} {
+				if list, total := f.sessions(theirs, face.SessionFilter{VendorData: vendorData, Limit: 5}); len(list) != 0 || total != 0 {
+					t.Fatalf("%v, %d in all", list, total)
+				}
 			}
 			if keys, err := f.store.Keys(ctx, theirs); err != nil || len(keys) != 0 {
 				t.Fatalf("%v, %v", keys, err)
@@ -185,6 +198,32 @@ func testOtherApplication(t *testing.T, place func(testing.TB) Harness) {
 			f.reopen()
 		}
 	})
+}
+
+// requireNotTheirs calls every method that takes an ID with those of the other application.
+func (f *fixture) requireNotTheirs(t *testing.T, names things) {
+	t.Helper()
+	ctx := t.Context()
+	_, err := f.store.Session(ctx, theirs, names.session)
+	requireCode(t, "Session", err, face.CodeNotFound)
+	_, err = f.store.SavedSearch(ctx, theirs, names.search)
+	requireCode(t, "SavedSearch", err, face.CodeNotFound)
+	for _, picture := range []string{names.picture, names.searchPicture} {
+		_, err = f.store.Picture(ctx, theirs, picture)
+		requireCode(t, "Picture", err, face.CodeNotFound)
+	}
+	requireCode(t, "RevokeKey", f.store.RevokeKey(ctx, theirs, names.key), face.CodeNotFound)
+	_, err = f.store.Change(ctx, theirs, names.session, looks[3].give)
+	requireCode(t, "Change", err, face.CodeNotFound)
+	for _, id := range []string{names.session, names.search} {
+		requireCode(t, "Erase", f.store.Erase(ctx, theirs, []string{id}), face.CodeNotFound)
+	}
+	for _, id := range []string{names.session, names.search} {
+		sessions, searches, err := f.store.EraseOwner(ctx, theirs, "vendor of "+id)
+		if err != nil || sessions != 0 || searches != 0 {
+			t.Fatalf("EraseOwner: %d sessions and %d searches, %v", sessions, searches, err)
+		}
+	}
 }
 
 // testCancelledContext leaves out Secret, which has nothing to wait for.

@@ -239,7 +239,7 @@ func (f *fixture) enrolAndLook() (uint64, error) {
 	ctx, enrolment := f.Context(), newEnrolment(newID())
 	session, created, err := f.store.Enrol(ctx, ours, enrolment)
 	if err != nil || !created {
-		return 0, fmt.Errorf("Enrol: created %v, %w", created, err)
+		return 0, fmt.Errorf("enrolling: created %v, %w", created, err)
 	}
 	if err := f.look(session, enrolment.Template); err != nil {
 		return 0, err
@@ -257,7 +257,7 @@ func (f *fixture) enrolAndLook() (uint64, error) {
 func (f *fixture) look(session face.Session, template face.Template) error {
 	found, err := f.store.Candidates(f.Context(), ours, &template, 0, 1)
 	if err != nil {
-		return fmt.Errorf("Candidates: %w", err)
+		return fmt.Errorf("searching: %w", err)
 	}
 	if found.Total != 1 || len(found.List) != 1 || found.List[0].Session.ID != session.ID {
 		return fmt.Errorf("session %d was enrolled and a search with its template found %+v", session.Number, found)
@@ -363,6 +363,7 @@ func testSavedSearch(t *testing.T, place func(testing.TB) Harness) {
 		}
 		requireSaved(t, search)
 	})
+	t.Run("ErrConflict", func(t *testing.T) { f.testSavedSearchConflict(t, session) })
 	t.Run("ErrResult", func(t *testing.T) {
 		search, picture := newSearch(newID())
 		search.Result = json.RawMessage(`{"cut short`)
@@ -380,6 +381,33 @@ func testSavedSearch(t *testing.T, place func(testing.TB) Harness) {
 			requireCode(t, "SavedSearch", err, face.CodeNotFound)
 		})
 	}
+}
+
+// testSavedSearchConflict: what is kept is not replaced, nor is a picture of something else.
+func (f *fixture) testSavedSearchConflict(t *testing.T, session face.Session) {
+	first, picture := newSearch(newID())
+	if err := f.store.SaveSearch(t.Context(), ours, first, picture); err != nil {
+		t.Fatal(err)
+	}
+	other, another := newSearch(newID())
+	other.ID = first.ID
+	requireCode(t, "an ID that is taken", f.store.SaveSearch(t.Context(), ours, other, another), face.CodeConflict)
+	_, err := f.store.Picture(t.Context(), ours, other.PictureID)
+	requireCode(t, "the refused search's picture", err, face.CodeNotFound)
+	other.ID = newID()
+	for _, taken := range []string{first.PictureID, session.PictureID} {
+		other.PictureID = taken
+		requireCode(t, "a picture's ID that is taken", f.store.SaveSearch(t.Context(), ours, other, another), face.CodeConflict)
+		_, err := f.store.SavedSearch(t.Context(), ours, other.ID)
+		requireCode(t, "the refused search", err, face.CodeNotFound)
+	}
+	enrolment := newEnrolment(newID())
+	enrolment.Session.PictureID = first.PictureID
+	_, _, err = f.store.Enrol(t.Context(), ours, enrolment)
+	requireCode(t, "an enrolment with it", err, face.CodeConflict)
+	_, err = f.store.Session(t.Context(), ours, enrolment.Session.ID)
+	requireCode(t, "the refused session", err, face.CodeNotFound)
+	f.requireSearch(t, ours, first, picture)
 }
 
 func testPicture(t *testing.T, place func(testing.TB) Harness) {
