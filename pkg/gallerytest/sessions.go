@@ -239,7 +239,7 @@ func (f *fixture) enrolAndLook() (uint64, error) {
 	ctx, enrolment := f.Context(), newEnrolment(newID())
 	session, created, err := f.store.Enrol(ctx, ours, enrolment)
 	if err != nil || !created {
-		return 0, fmt.Errorf("Enrol: created %v, %w", created, err)
+		return 0, fmt.Errorf("to enrol: created %v, %w", created, err)
 	}
 	if err := f.look(session, enrolment.Template); err != nil {
 		return 0, err
@@ -257,7 +257,7 @@ func (f *fixture) enrolAndLook() (uint64, error) {
 func (f *fixture) look(session face.Session, template face.Template) error {
 	found, err := f.store.Candidates(f.Context(), ours, &template, 0, 1)
 	if err != nil {
-		return fmt.Errorf("Candidates: %w", err)
+		return fmt.Errorf("looking for candidates: %w", err)
 	}
 	if found.Total != 1 || len(found.List) != 1 || found.List[0].Session.ID != session.ID {
 		return fmt.Errorf("session %d was enrolled and a search with its template found %+v", session.Number, found)
