@@ -136,19 +136,12 @@ func (h *HNSW) Put(key uint64, vector []float32) error {
 // Rebuild or Restore is called. It returns ErrDimension, ErrNotFinite, or ErrArgument when there are not as many keys as
 // vectors, and has then changed nothing.
 func (h *HNSW) PutAll(keys []uint64, vectors [][]float32) error {
-	if len(keys) != len(vectors) {
-		return fmt.Errorf("%w: %d keys and %d vectors", ErrArgument, len(keys), len(vectors))
-	}
-	for i, vector := range vectors {
-		if err := checkVector(vector, h.dim); err != nil {
-			return fmt.Errorf("vector %d of key %d: %w", i, keys[i], err)
-		}
+	if err := checkVectors(keys, vectors, h.dim); err != nil {
+		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i, key := range keys {
-		h.vectors.put(key, vectors[i])
-	}
+	h.vectors.putAll(keys, vectors)
 	h.setGraph(nil)
 	return nil
 }

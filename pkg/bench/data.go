@@ -49,8 +49,8 @@ func Synthetic(ctx context.Context, seed uint64, n, dim, probes int, progress Pr
 		}
 		if i%4096 == 0 {
 			progress("making up templates", i, n)
-			if err := ctx.Err(); err != nil {
-				return nil, err
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
 			}
 		}
 	}

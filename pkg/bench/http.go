@@ -114,7 +114,7 @@ func HTTP(ctx context.Context, options LoadOptions) (*HTTPReport, error) {
 		report.Agreement = agreement(outcomes[0], outcomes[1], len(options.Pictures))
 	}
 	report.Interrupted = ctx.Err() != nil
-	return report, ctx.Err()
+	return report, context.Cause(ctx)
 }
 
 func serverResult(name string, outcomes []outcome, seconds float64) ServerResult {
