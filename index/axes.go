@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -18,8 +19,9 @@ const (
 	// levels a first-pass code can have: it is 4 bits.
 	levels = 16
 
-	// levelWidth is the distance of two levels in standard deviations: what loses least of a normal distribution when 16
-	// levels lie evenly (J. Max, "Quantizing for minimum distortion", 1960).
+	// levelWidth is the distance of two levels in standard deviations. 0.335 loses least of a normal distribution (J. Max,
+	// "Quantizing for minimum distortion", 1960); a little more leaves fewer rows beyond the last level, which is worse for
+	// the bound. Between 0.33 and 0.42 it makes next to no difference.
 	levelWidth = 0.37
 
 	// wild is the class of rows whose residual is above that of every other class, in any tier. No table entry lets them
@@ -108,12 +110,7 @@ func central(sample [][]float32, mean []float32) [][]float32 {
 	for _, vector := range sample {
 		distances[&vector[0]] = distance(vector, mean)
 	}
-	slices.SortFunc(sorted, func(a, b []float32) int {
-		if distances[&a[0]] < distances[&b[0]] {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(sorted, func(a, b []float32) int { return cmp.Compare(distances[&a[0]], distances[&b[0]]) })
 	return sorted[:len(sorted)-len(sorted)/100]
 }
 

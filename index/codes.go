@@ -106,8 +106,13 @@ func (a *axes) far(vector []float32, codes []int8) (norm, residual float64) {
 	mean, codes := a.mean[:len(vector)], codes[:len(vector)]
 	for i, x := range vector {
 		d := float64(x) - float64(mean[i])
-		// Made positive first, as a conversion rounds towards zero.
-		q := int(min(max(d*a.farPerUnit, -farMax), farMax)+(farMax+0.5)) - farMax
+		t := d * a.farPerUnit
+		if t > farMax { // faster than the built-in min and max
+			t = farMax
+		} else if t < -farMax {
+			t = -farMax
+		}
+		q := int(t+(farMax+0.5)) - farMax // made positive first, as a conversion rounds towards zero
 		rest := d - float64(q)*a.farStep
 		norms += d * d
 		residuals += rest * rest

@@ -112,7 +112,7 @@ func (e *Exact) codeGroup(p *page, at, from int) bool {
 }
 
 // PutAll adds or replaces many vectors, as Put for each in turn would, with all cores; when it returns the index is as fast
-// as it gets. Searches go on between portions of it. It returns ErrDimension, ErrNotFinite, or ErrArgument when there are
+// as it gets, unless new axes were being brought in already. Searches go on between portions of it. It returns ErrDimension, ErrNotFinite, or ErrArgument when there are
 // not as many keys as vectors, and has then changed nothing.
 func (e *Exact) PutAll(keys []uint64, vectors [][]float32) error {
 	if err := checkVectors(keys, vectors, e.dim); err != nil {
@@ -127,12 +127,24 @@ func checkVectors(keys []uint64, vectors [][]float32, dim int) error {
 	if len(keys) != len(vectors) {
 		return fmt.Errorf("%w: %d keys and %d vectors", ErrArgument, len(keys), len(vectors))
 	}
-	for i, vector := range vectors {
-		if err := checkVector(vector, dim); err != nil {
-			return fmt.Errorf("vector %d of key %d: %w", i, keys[i], err)
+	var (
+		next atomic.Int64
+		mu   sync.Mutex
+		all  error
+	)
+	parallel(min(runtime.GOMAXPROCS(0), 1+len(vectors)/pageRows), func() {
+		for from := int(next.Add(pageRows) - pageRows); from < len(vectors); from = int(next.Add(pageRows) - pageRows) {
+			for i, vector := range vectors[from:min(from+pageRows, len(vectors))] {
+				if err := checkVector(vector, dim); err != nil {
+					mu.Lock()
+					all = fmt.Errorf("vector %d of key %d: %w", from+i, keys[from+i], err)
+					mu.Unlock()
+					return
+				}
+			}
 		}
-	}
-	return nil
+	})
+	return all
 }
 
 // putAll stores vectors that were checked.

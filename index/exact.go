@@ -17,33 +17,36 @@ const blockRows = 256
 //
 // # Three passes
 //
-// Vectors are coded relative to axes: an origin m and 31 directions along which a sample of them differs most. A search
+// Vectors are coded relative to axes: an origin m and 62 directions along which a sample of them differs most. A search
 // for all vectors x within R of the probe y
 //
-//  1. reads 16 bytes a row, the levels nearest to the 31 projections in 4 bits each and the class of what that loses, and
-//     adds up one table entry for each; rows whose sum is above a limit are done with;
+//  1. reads 16 bytes a row, the levels nearest to the first 31 projections in 4 bits each and the class of what that
+//     loses, and adds up one table entry for each; rows whose sum is above a limit are done with. Where that leaves one
+//     row in 24 or more, a second tier of 16 bytes does the same for all 62 directions;
 //  2. reads for the others one byte a component, and compares with the probe's;
 //  3. computes the distance of what is left in float64, as distance defines it.
 //
-// Nearest does the same with the distance of the k-th best so far as R. Axes are made anew in the background when the
-// vectors have doubled or changed since; until the first ones are there, under axesRowsMin rows, every row comes to 3.
+// Nearest does the same with the distance of the k-th best so far as R, after one more first pass that finds rows to begin
+// with. Axes are made anew in the background when the vectors have doubled or changed since; until the first ones are
+// there, under axesRowsMin rows, every row comes to 3.
 //
 // # Why no neighbour is missed
 //
 // Let d(x, y) be what distance returns. It differs from |x-y| by a few roundings of float64, so d(x, y) <= R implies
-// |x-y| <= R(1+margin). There is no underflow in it, as the squares of float32 differences are above 1e-91, nor overflow.
+// |x-y| <= R(1+margin). There is no underflow in it, as the squares of float32 differences are zero or above 1e-91, nor
+// overflow. In Nearest R is at all times the k-th best distance of some rows, so that nothing beyond is in the answer.
 //
-// First pass. Let B be the map with the directions, as stored in float32, as rows, and s >= the norm of B: see stretch;
-// the directions need not be at right angles, nor principal. Let p(x) be B(x-m) as fs_project computes it and e(x) a bound
-// of its error: see projectionError. Let L(x) be the levels stored for x, and U(x) >= |p(x)-L(x)| + e(x) the bound of its
-// class: see nearest and class. For x in the answer, by the triangle inequality,
+// First pass, with one tier or both. Let B be the map with the directions, as stored in float32, as rows, and s >= the norm
+// of B: see stretch; the directions need not be at right angles, nor principal. Let p(x) be B(x-m) as fs_project computes
+// it and e(x) a bound of its error: see projectionError. Let L(x) be the levels stored for x, and U(x) >= |p(x)-L(x)| +
+// e(x) the bound of its class: see nearest and classify. For x in the answer, by the triangle inequality,
 //
 //	|L(x)-p(y)| <= |L(x)-p(x)| + |p(x)-B(x-m)| + |B(x-y)| + |B(y-m)-p(y)| <= U(x) + s R(1+margin) + e(y) =: T(x)
 //
 // With T the largest T(x) of any class and f = 254/T², the table entry of a level of axis j is at most f times the square
 // of its distance to p(y) in j, rounded down, and that of a class at most f(T²-T(x)²), so that x in the answer has a sum of
-// at most f T(x)² + f(T²-T(x)²) = 254. Entries and sums stop at 255, hence above the limit. Roundings of the entries are
-// covered by a factor 1-margin. Rows of no class (outliers, projections that overflow) are listed apart and go on to the
+// at most f T(x)² + f(T²-T(x)²) = 254, the limit. Entries and sums stop at 255, which is above it. Roundings of the entries
+// are covered by a factor 1-margin. Rows of no class (outliers, projections that overflow) are listed apart and go on to the
 // second pass; if T² overflows, all do.
 //
 // Second pass. The far codes stand for m + h q(x), with the same step h for all components, q(x) from -127 to 127. With
@@ -57,8 +60,8 @@ const blockRows = 256
 // # Concurrency
 //
 // A search holds a read lock from its beginning to its end, so a writer waits for the searches under way. New axes are
-// brought in page by page; searches are held up only while pointers are exchanged. Memory at 128 dimensions is about 680
-// bytes a vector, and is given back after deletes.
+// brought in page by page; searches are held up only while pointers are exchanged. Memory at 128 dimensions is about 693
+// bytes a vector, 512 of them its components, and is given back after deletes.
 type Exact struct {
 	dim    int
 	active atomic.Int32 // searches under way

@@ -1,7 +1,8 @@
 //go:build cgo
 
 // One function for each set of instructions, by target attributes, so that the binary runs on any processor of its
-// architecture and nothing depends on -march. Compiled as C11, in which GCC fuses no multiplication with an addition.
+// architecture and nothing depends on -march. No multiplication may be fused with an addition: GCC does not in C11, and
+// clang not across statements.
 #include "kernel.h"
 
 #include <string.h>
