@@ -48,3 +48,9 @@ func (e *Exact) Stats() ExactStats {
 	}
 	return s
 }
+
+// MemoryBytes is what the index takes in memory.
+func (e *Exact) MemoryBytes() int64 { return int64(e.Stats().Bytes) }
+
+// BytesRead is what all searches together have read of it, since NewExact.
+func (e *Exact) BytesRead() uint64 { return uint64(e.Stats().BytesRead) }
