@@ -32,7 +32,7 @@ export ORT_DISABLE_TELEMETRY := 1
 # Where the tests find the files. Not exported: the program reads such names as its flags.
 TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)'
 
-.PHONY: help tools setup build run demo test bench lint fuzz licences image clean
+.PHONY: help tools setup build run demo test bench peers lint fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -57,7 +57,8 @@ setup: build ## everything that run needs: packages, binary, model files
 	@bin/facesearch models fetch --models $(MODELS)
 
 run: setup ## set up and serve on ADDR with the store in DATA
-	@exec bin/facesearch serve --addr $(ADDR) --data $(DATA) --models $(MODELS)
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	@exec bin/facesearch serve --addr $(ADDR) --data $(DATA) --models $(MODELS) --example $(PHOTOGRAPHS)/obama.jpg
 
 demo: setup ## the same, with a few photographs enrolled and one searched
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
@@ -81,11 +82,18 @@ lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 $(STATICCHECK): | tools
 	GOFLAGS=-trimpath GOBIN=$(@D) go install $(STATICCHECK_PACKAGE)
 
-bench: setup ## Go's benchmarks, then recall and speed of the index into bench/
+PEERS := bench/peers
+PYTHON ?= $(if $(wildcard $(PEERS)/bin/python),$(PEERS)/bin/python,python3)
+
+bench: setup ## the steps of a search, and the index, into bench/ (peers: "make peers" first)
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
-	$(TEST_FILES) go test -run '^$$' -bench . -benchmem ./...
 	@mkdir -p bench
-	bin/facesearch bench index --n 10000,100000 --json bench/index.json --html bench/index.html
+	bin/facesearch bench photo --models $(MODELS) --python $(PYTHON)
+	bin/facesearch bench index --n 10000,100000 --python $(PYTHON) --json bench/index.json --html bench/index.html
+
+peers: tools ## other engines to measure beside, in a Python environment of their own
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet dlib-bin numpy pillow faiss-cpu hnswlib
 
 fuzz: setup ## every fuzz test for FUZZTIME
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)

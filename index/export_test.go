@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -36,6 +37,40 @@ func (h *HNSW) CheckGraph() error {
 		}
 	}
 	return nil
+}
+
+// Settle waits until no axes are being made or brought in. No writer may run.
+func (e *Exact) Settle() {
+	e.background.Wait()
+}
+
+// Recode makes new axes and brings them in, unless that is being done already.
+func (e *Exact) Recode() {
+	e.mu.Lock()
+	mine := !e.coding
+	e.coding = true
+	e.mu.Unlock()
+	if mine {
+		e.code(2)
+	}
+}
+
+// Hardest are vectors that the codes of the index lose most of: their components, or their projections, lie in the middle
+// between two levels or beyond the last. base is a vector like those stored.
+func (e *Exact) Hardest(base []float32) [][]float32 {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	a := e.axes
+	middle, beyond, between, outside := slices.Clone(base), slices.Clone(base), slices.Clone(a.mean), slices.Clone(a.mean)
+	for i := range base {
+		middle[i] = float32(float64(a.mean[i]) + (math.Round(float64(base[i]-a.mean[i])*a.farPerUnit)+0.5)*a.farStep)
+		beyond[i] = float32(float64(a.mean[i]) + (farMax+20)*a.farStep)
+		for j := range slots {
+			between[i] += float32(float64(a.basis[i*slots+j]) * (a.low[j] + float64(j%levels)*a.step[j] + a.step[j]/2))
+			outside[i] += float32(float64(a.basis[i*slots+j]) * (a.low[j] + (levels+1)*a.step[j]))
+		}
+	}
+	return [][]float32{middle, beyond, between, outside}
 }
 
 // Blocks is how many blocks of vectors are allocated.

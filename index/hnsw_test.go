@@ -237,16 +237,28 @@ func TestHNSWPutDelete(t *testing.T) {
 
 func TestHNSWWithin(t *testing.T) {
 	const side = 32
-	h := newHNSW(t, 2, sparse)
-	for key := range uint64(side * side) {
-		putEach(t, h, []uint64{key}, [][]float32{{float32(key % side), float32(key / side)}})
+	grid := func() *index.HNSW {
+		h := newHNSW(t, 2, sparse)
+		for key := range uint64(side * side) {
+			putEach(t, h, []uint64{key}, [][]float32{{float32(key % side), float32(key / side)}})
+		}
+		return h
 	}
+	h := grid()
 	probe := []float32{side / 2, side / 2}
 	t.Run("OK asks until one lies beyond", func(t *testing.T) {
-		// 317 points of the grid are that near; the graph is asked for 124 at first.
-		got, err := h.Within(context.Background(), probe, 10, 5)
-		if err != nil || got.Exact || got.Total <= 124 || got.Total > 317 || len(got.Hits) != 5 {
-			t.Errorf("%+v, %v", got, err)
+		// 317 points of the grid are that near; the graph is asked for 124 at first. One graph in twenty, by chance, has one
+		// that is far away among those, which ends the search.
+		longest := 0
+		for range 8 {
+			got, err := grid().Within(context.Background(), probe, 10, 5)
+			if err != nil || got.Exact || got.Total > 317 || len(got.Hits) != 5 {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			longest = max(longest, got.Total)
+		}
+		if longest <= 124 {
+			t.Errorf("%d found", longest)
 		}
 	})
 	t.Run("OK all of it", func(t *testing.T) {

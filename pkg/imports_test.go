@@ -32,7 +32,8 @@ var may = map[string][]string{
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
 	"pkg/facetest":    {"models", "github.com/disintegration/imaging"},
-	"pkg/bench":       {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/bolt", "index", "github.com/disintegration/imaging", "github.com/viterin/vek"},
+	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "index",
+		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
 	"pkg/photo/internal/turbo": {},
 }

@@ -85,7 +85,7 @@ func TestBenchIndexInterrupted(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	cmd.Wait()
-	outcome{cmd.ProcessState.ExitCode(), out.String(), said.String()}.ended(t, 1, "3000000: ", "canceled")
+	outcome{cmd.ProcessState.ExitCode(), out.String(), said.String()}.ended(t, 1, "3000000: ", "interrupt")
 	if !strings.Contains(out.String(), "300 rows") || !strings.Contains(out.String(), "The run was interrupted") {
 		t.Errorf("%s", &out)
 	}

@@ -30,8 +30,6 @@ type Data struct {
 // Rows is the size of the gallery.
 func (d *Data) Rows() int { return len(d.Vectors) / d.Dim }
 
-func (d *Data) row(i int) []float32 { return d.Vectors[i*d.Dim : (i+1)*d.Dim : (i+1)*d.Dim] }
-
 // tuningShare of the probes of each kind are made in addition, for Data.Tuning.
 const tuningShare = 4
 
@@ -51,8 +49,8 @@ func Synthetic(ctx context.Context, seed uint64, n, dim, probes int, progress Pr
 		}
 		if i%4096 == 0 {
 			progress("making up templates", i, n)
-			if err := ctx.Err(); err != nil {
-				return nil, err
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
 			}
 		}
 	}

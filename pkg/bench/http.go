@@ -36,7 +36,7 @@ type ServerResult struct {
 	Achieved  float64 `json:"succeeded_per_second"`
 	// Of the successful ones, from when each was due.
 	Latency HTTPLatency `json:"latency"`
-	// As the server gives them in Server-Timing, in the order of their names.
+	// As the server gives them in Server-Timing, in its order.
 	Steps  []StepLatency `json:"steps"`
 	Errors []ErrorCount  `json:"errors"`
 	// Every arrival, for plots.
@@ -114,13 +114,14 @@ func HTTP(ctx context.Context, options LoadOptions) (*HTTPReport, error) {
 		report.Agreement = agreement(outcomes[0], outcomes[1], len(options.Pictures))
 	}
 	report.Interrupted = ctx.Err() != nil
-	return report, ctx.Err()
+	return report, context.Cause(ctx)
 }
 
 func serverResult(name string, outcomes []outcome, seconds float64) ServerResult {
 	result := ServerResult{Name: name, Due: len(outcomes), Steps: []StepLatency{}, Errors: []ErrorCount{}, Points: []Point{}}
 	var latencies Durations
 	steps := map[string]Durations{}
+	var order []string // of steps, as they were first named
 	failures := map[string]int{}
 	for _, o := range outcomes {
 		result.Points = append(result.Points, Point{o.due.Seconds(), o.latency.Seconds() * 1000, o.ended})
@@ -130,8 +131,14 @@ func serverResult(name string, outcomes []outcome, seconds float64) ServerResult
 			continue
 		case endedOK:
 			latencies = append(latencies, o.latency)
-			for step, took := range o.steps {
-				steps[step] = append(steps[step], took)
+			for _, step := range o.steps {
+				if steps[step.name] == nil {
+					if len(order) == 2*timingStepsMax {
+						continue // a server that makes up new ones
+					}
+					order = append(order, step.name)
+				}
+				steps[step.name] = append(steps[step.name], step.took)
 			}
 		default:
 			failures[o.ended]++
@@ -142,7 +149,7 @@ func serverResult(name string, outcomes []outcome, seconds float64) ServerResult
 	result.Achieved = float64(result.Succeeded) / max(seconds, 1e-9)
 	result.Latency = HTTPLatency{latencies.Percentile(0.5), latencies.Percentile(0.9), latencies.Percentile(0.99),
 		latencies.Percentile(0.999), latencies.Percentile(1)}
-	for _, step := range sortedKeys(steps) {
+	for _, step := range order {
 		result.Steps = append(result.Steps, StepLatency{step, len(steps[step]), steps[step].Latency()})
 	}
 	for _, kind := range sortedKeys(failures) {

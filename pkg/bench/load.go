@@ -65,7 +65,7 @@ type outcome struct {
 	due     time.Duration // when it was meant to be sent, from the start
 	latency time.Duration // from then on
 	ended   string
-	steps   map[string]time.Duration // from Server-Timing
+	steps   []step // from Server-Timing
 	answer  *client.SearchAnswer
 }
 
@@ -194,9 +194,14 @@ const (
 	timingNameMax  = 32
 )
 
+// A step is a part of the server's work.
+type step struct {
+	name string
+	took time.Duration
+}
+
 // serverTiming reads "name;dur=milliseconds, …"; what has no duration is passed over.
-func serverTiming(header http.Header) map[string]time.Duration {
-	steps := map[string]time.Duration{}
+func serverTiming(header http.Header) (steps []step) {
 	for _, entry := range strings.Split(strings.Join(header.Values("Server-Timing"), ","), ",") {
 		name, parameters, _ := strings.Cut(entry, ";")
 		name = strings.TrimSpace(name)
@@ -207,7 +212,8 @@ func serverTiming(header http.Header) map[string]time.Duration {
 			key, value, _ := strings.Cut(parameter, "=")
 			milliseconds, err := strconv.ParseFloat(strings.Trim(strings.TrimSpace(value), `"`), 64)
 			if strings.TrimSpace(key) == "dur" && err == nil && milliseconds >= 0 && milliseconds < 1e9 {
-				steps[name] = time.Duration(milliseconds * float64(time.Millisecond))
+				steps = append(steps, step{name, time.Duration(milliseconds * float64(time.Millisecond))})
+				break
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (g *gallery) oracle(ctx context.Context, probes []Probe, k int, radius floa
 		})
 	}
 	group.Wait()
-	return truths, ctx.Err()
+	return truths, context.Cause(ctx)
 }
 
 // answer fills in the truths of up to probesAtOnce probes.

@@ -356,7 +356,7 @@ func generation(bucket *bbolt.Bucket) uint64 {
 // newIndex makes an empty index of the chosen kind.
 func (s *Store) newIndex() index.Index {
 	if s.kind == HNSWIndex {
-		return index.NewHNSW(face.TemplateDim, index.HNSWOptions{})
+		return index.NewHNSW(face.TemplateDim, index.HNSWOptions{OnSample: s.watchRecall})
 	}
 	return index.NewExact(face.TemplateDim)
 }

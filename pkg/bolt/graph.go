@@ -15,6 +15,24 @@ import (
 	"facesearch/pkg/face"
 )
 
+// recallFloor is the share of true neighbours below which a graph is not worth having, and
+// recallSamplesMin how many compared answers it takes to say so.
+const (
+	recallFloor      = 0.9
+	recallSamplesMin = 20
+)
+
+// watchRecall warns, at each doubling of the number of compared answers, while the graph
+// misses more than it may.
+func (s *Store) watchRecall(stats index.HNSWStats) {
+	doubled := stats.Samples&(stats.Samples-1) == 0
+	if stats.Samples == recallSamplesMin || stats.Samples > recallSamplesMin && doubled {
+		if recall := stats.Recall(); recall < recallFloor {
+			s.log.Warn("the graph misses neighbours: use the exact index", "recall", recall, "compared", stats.Samples)
+		}
+	}
+}
+
 // graphChunkBytes is the size of one stored part of a graph's snapshot: small enough for
 // bbolt's pages, large enough to be few.
 const graphChunkBytes = 1 << 20
