@@ -28,7 +28,7 @@ var may = map[string][]string{
 	"pkg/attributes":  {"pkg/face", "github.com/yalue/onnxruntime_go"},
 	"pkg/policy":      {"pkg/face"},
 	"pkg/search":      {"pkg/face", "pkg/photo", "pkg/policy", "github.com/google/uuid"},
-	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt"},
+	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
 	"pkg/facetest":    {"models", "github.com/disintegration/imaging"},

@@ -12,7 +12,6 @@ import (
 	bbolt "go.etcd.io/bbolt"
 
 	"facesearch/index"
-	"facesearch/pkg/face"
 )
 
 // recallFloor is the share of true neighbours below which a graph is not worth having, and
@@ -37,36 +36,17 @@ func (s *Store) watchRecall(stats index.HNSWStats) {
 // bbolt's pages, large enough to be few.
 const graphChunkBytes = 1 << 20
 
-// loadGraph fills a shard whose approved sessions are found through a graph: the vectors
-// from the templates, the graph from its snapshot. A snapshot in any doubt is not believed;
-// the graph is then rebuilt in the background, and the exact scan answers meanwhile.
-func (s *Store) loadGraph(r records, shard *shard, graph *index.HNSW) error {
-	var keys []uint64
-	var vectors [][]float32
-	err := r.eachTemplate(func(number uint64, template *face.Template, flags byte) error {
-		if flags&flagBlocklisted != 0 {
-			return shard.put(number, template, flags)
-		}
-		if flags&flagApproved != 0 {
-			keys = append(keys, number)
-			vectors = append(vectors, append([]float32(nil), template[:]...))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := graph.PutAll(keys, vectors); err != nil {
-		return err
-	}
+// loadGraph reads the graph of an index that has its vectors already from its snapshot. A
+// snapshot in any doubt is not believed; the graph is then rebuilt in the background, and the
+// exact scan answers meanwhile.
+func (s *Store) loadGraph(r records, graph *index.HNSW) {
 	if err := graph.Restore(r.graphReader(), generation(r.Bucket)); err != nil {
 		s.log.Info("the graph is rebuilt from the templates; searches are exact until it is ready",
-			"sessions", len(keys), "reason", err.Error())
+			"sessions", graph.Len(), "reason", err.Error())
 		go s.rebuild(graph)
-		return nil
+		return
 	}
-	s.log.Info("the graph was read from its snapshot", "sessions", len(keys))
-	return nil
+	s.log.Info("the graph was read from its snapshot", "sessions", graph.Len())
 }
 
 func (s *Store) rebuild(graph *index.HNSW) {
