@@ -86,6 +86,8 @@ func (s *Server) routes() http.Handler {
 	})
 	router.Get("/healthz", s.health)
 	router.Get("/readyz", s.readiness)
+	router.Get("/openapi.yaml", s.openAPI)
+	router.Get("/docs", s.docs)
 	router.Group(func(router chi.Router) {
 		router.Use(s.whenReady)
 		router.Get("/v3/media/{id}", s.media)

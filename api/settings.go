@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 
 	"facesearch/pkg/face"
@@ -76,7 +77,7 @@ var settingsTable = []setting{
 		description: "How many matches a search lists at most; total_matches counts all of them.",
 		bounds:      wireRange{Minimum: 1, Maximum: face.MaxMatchesLimit, Whole: true},
 		get:         func(s face.Settings) any { return s.MaxMatches },
-		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.MaxMatches) },
+		set:         setMaxMatches,
 	},
 	{
 		name: "keep_picture", words: "face, original or nothing",
@@ -98,6 +99,21 @@ func setThreshold(settings *face.Settings, value json.RawMessage) error {
 	if settings.SimilarityThreshold == 0 { // which stands for auto in the store alone
 		return face.Invalid("0 is no threshold.")
 	}
+	return nil
+}
+
+// setMaxMatches takes 5.0 for 5, as JSON Schema does, and as clients write it whose numbers all
+// have a fraction.
+func setMaxMatches(settings *face.Settings, value json.RawMessage) error {
+	var number float64
+	if err := json.Unmarshal(value, &number); err != nil {
+		return err
+	}
+	// Bounded first: what becomes of a float beyond an int's range depends on the processor.
+	if number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
+		return face.Invalid("%v is no whole number.", number)
+	}
+	settings.MaxMatches = int(number)
 	return nil
 }
 

@@ -19,7 +19,7 @@ const module = "facesearch/"
 // table with the reasons.
 var may = map[string][]string{
 	"api": {"pkg/face", "pkg/policy", "pkg/search", "pkg/photo",
-		"github.com/go-chi/chi/v5", "github.com/google/uuid"},
+		"github.com/go-chi/chi/v5", "github.com/google/uuid", "gopkg.in/yaml.v3"},
 	"index":           {"github.com/coder/hnsw", "github.com/viterin/vek"},
 	"models":          {},
 	"pkg/face":        {},
