@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,24 +25,26 @@ var (
 
 // Run shows the demo and leaves the server running.
 func (c *demoCommand) Run(ctx context.Context, to streams) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	done := make(chan struct{})
-	shown := false
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.quiet = true
+	shown := make(chan error, 1)
+	started := false
 	err := c.serve(ctx, to, func(address, key string) {
-		shown = true
+		started = true
 		go func() {
-			defer close(done)
-			if err := c.show(ctx, to, address, key); err != nil && ctx.Err() == nil {
-				cancel(err)
+			err := c.show(ctx, to, address, key)
+			if err != nil {
+				if ctx.Err() != nil { // stopped in the middle of it
+					err = nil
+				}
+				cancel()
 			}
+			shown <- err
 		}()
 	})
-	if shown {
-		<-done
-	}
-	if err == nil && ctx.Err() != nil && context.Cause(ctx) != context.Canceled {
-		err = context.Cause(ctx)
+	if started {
+		err = errors.Join(err, <-shown)
 	}
 	return err
 }

@@ -50,6 +50,7 @@ type serverFlags struct {
 	BootstrapKey string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
 	PublicURL    string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
 	LogFormat    string `help:"Log as text or json." enum:"text,json" default:"text"`
+	quiet        bool   // log warnings only
 	Example      string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
 }
 
@@ -65,10 +66,14 @@ func (c *serveCommand) Run(ctx context.Context, to streams) error {
 }
 
 func (c *serverFlags) logger(to io.Writer) *slog.Logger {
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, nil))
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if c.quiet {
+		options.Level = slog.LevelWarn
 	}
-	return slog.New(slog.NewTextHandler(to, nil))
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, options))
+	}
+	return slog.New(slog.NewTextHandler(to, options))
 }
 
 // serve runs a server; ready is called with its address and, when one was made, the first

@@ -78,6 +78,9 @@ func fill(ctx context.Context, x index.Index, g *gallery, progress Progress) err
 		if err := b.PutAll(g.keys, vectors); err != nil {
 			return err
 		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return settle(ctx, x, progress)
 	}
 	for i, key := range g.keys {

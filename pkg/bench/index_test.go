@@ -18,7 +18,7 @@ import (
 
 // forgetful is an exact index that knows only the keys below half.
 type forgetful struct {
-	*index.Exact
+	index.Index
 	half uint64
 }
 
@@ -26,23 +26,23 @@ func (f forgetful) Put(key uint64, vector []float32) error {
 	if key >= f.half {
 		vector = make([]float32, len(vector)) // far from every probe
 	}
-	return f.Exact.Put(key, vector)
+	return f.Index.Put(key, vector)
 }
 
 // lying answers with a hit that is not there.
-type lying struct{ *index.Exact }
+type lying struct{ index.Index }
 
 func (l lying) Nearest(ctx context.Context, probe []float32, k int) (index.Result, error) {
-	result, err := l.Exact.Nearest(ctx, probe, k)
+	result, err := l.Index.Nearest(ctx, probe, k)
 	result.Hits[0].Key += 1e6
 	return result, err
 }
 
 // stuttering names its nearest neighbour again and again.
-type stuttering struct{ *index.Exact }
+type stuttering struct{ index.Index }
 
 func (s stuttering) Nearest(ctx context.Context, probe []float32, k int) (index.Result, error) {
-	result, err := s.Exact.Nearest(ctx, probe, k)
+	result, err := s.Index.Nearest(ctx, probe, k)
 	for i := range result.Hits {
 		result.Hits[i] = result.Hits[0]
 	}
