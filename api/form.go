@@ -6,6 +6,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -124,7 +125,7 @@ func (f *form) add(part *multipart.Part, files, fields []string) error {
 		return face.Invalid("The form has %s twice.", name)
 	}
 	switch {
-	case contains(files, name):
+	case slices.Contains(files, name):
 		data, err := readAtMost(part, photo.BytesMax)
 		if err != nil {
 			return err
@@ -133,7 +134,7 @@ func (f *form) add(part *multipart.Part, files, fields []string) error {
 			return face.Invalid("%s is too large: at most %d bytes (5 MB) are accepted.", name, photo.BytesMax)
 		}
 		f.files[name] = data
-	case contains(fields, name):
+	case slices.Contains(fields, name):
 		data, err := readAtMost(part, fieldBytesMax)
 		if err != nil {
 			return err
@@ -199,13 +200,4 @@ func (f *form) text(name string, charactersMax int) (string, error) {
 		return "", face.Invalid("%s is too long: at most %d characters are accepted.", name, charactersMax)
 	}
 	return value, nil
-}
-
-func contains(list []string, value string) bool {
-	for _, each := range list {
-		if each == value {
-			return true
-		}
-	}
-	return false
 }

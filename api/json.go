@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -69,7 +70,7 @@ func fieldsOf(object json.RawMessage, known []string) (jsonBody, error) {
 			return nil, err
 		}
 		name, _ := token.(string)
-		if !contains(known, name) {
+		if !slices.Contains(known, name) {
 			return nil, face.Invalid("The body has a field that is not known here: the fields are %s.", strings.Join(known, ", "))
 		}
 		if _, twice := body[name]; twice {

@@ -96,13 +96,6 @@ func TestStatusValid(t *testing.T) {
 	}
 }
 
-func TestSessionString(t *testing.T) {
-	session := face.Session{Number: 12, ID: "an id", VendorData: "a vendor", Details: face.Details{Name: "a name"}}
-	if got := session.String(); got != "session 12" {
-		t.Errorf("%q: a message may name a session by its number alone", got)
-	}
-}
-
 func TestError(t *testing.T) {
 	cause := errors.New("the cause")
 	for _, row := range []struct {

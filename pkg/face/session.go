@@ -2,7 +2,6 @@ package face
 
 import (
 	"encoding/json"
-	"fmt"
 	"time"
 )
 
@@ -198,6 +197,3 @@ func (s Settings) Validate() error {
 	}
 	return nil
 }
-
-// String names a session in messages to the server's owner; it holds nothing personal.
-func (s *Session) String() string { return fmt.Sprintf("session %d", s.Number) }

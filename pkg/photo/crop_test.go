@@ -321,7 +321,7 @@ func TestJPEGOf(t *testing.T) {
 		"Outside": {image.Rect(40, 20, 90, 90), 100, image.Rect(0, 0, 8, 12)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			data, err := photo.JPEGOf(p, c.box, c.sideMax, 90)
+			data, err := photo.JPEGOf(p, c.box, 0, c.sideMax, 90)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -331,8 +331,14 @@ func TestJPEGOf(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Turned", func(t *testing.T) {
+		data := must(photo.JPEGOf(p, image.Rect(0, 12, 32, 48), 90, 18, 90))
+		if again := decode(t, data); again.Bounds() != image.Rect(0, 0, 16, 18) {
+			t.Errorf("bounds %v", again.Bounds())
+		}
+	})
 	t.Run("Upright", func(t *testing.T) {
-		data := must(photo.JPEGOf(p, image.Rectangle{}, 1000, 95))
+		data := must(photo.JPEGOf(p, image.Rectangle{}, 0, 1000, 95))
 		checkCorners(t, decode(t, data), 16)
 	})
 }

@@ -12,14 +12,15 @@ func EncodeJPEG(img *image.RGBA, quality int) ([]byte, error) {
 	return turbo.Encode(img.Pix, img.Rect.Dx(), img.Rect.Dy(), img.Stride, turbo.S444, min(max(quality, 1), 100), false)
 }
 
-// JPEGOf is a part of the picture as an upright JPEG without any metadata, shrunk until its
-// longest side is at most sideMax. box is in decoded pixels of the upright picture and is
-// cut to its bounds; an empty box means the whole picture.
-func JPEGOf(p *Photo, box image.Rectangle, sideMax, quality int) ([]byte, error) {
-	box = box.Intersect(p.Bounds())
+// JPEGOf is a part of the picture turned clockwise by angle, as a JPEG without any metadata,
+// shrunk until its longest side is at most sideMax. box is in decoded pixels of the turned
+// picture and is cut to its bounds; an empty box means the whole picture.
+func JPEGOf(p *Photo, box image.Rectangle, angle, sideMax, quality int) ([]byte, error) {
+	bounds := TurnedBounds(p.Bounds(), angle)
+	box = box.Intersect(bounds)
 	if box.Empty() {
-		box = p.Bounds()
+		box = bounds
 	}
 	width, height := fit(box.Dx(), box.Dy(), sideMax)
-	return EncodeJPEG(p.Crop(box, width, height, 0), quality)
+	return EncodeJPEG(p.CropTurned(box, width, height, angle), quality)
 }

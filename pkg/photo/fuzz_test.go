@@ -62,7 +62,7 @@ func checkConsistent(t *testing.T, p *photo.Photo) {
 			t.Fatalf("Crop has %v", crop.Rect)
 		}
 	}
-	if _, err := photo.JPEGOf(p, image.Rectangle{}, 32, 80); err != nil {
+	if _, err := photo.JPEGOf(p, image.Rectangle{}, 90, 32, 80); err != nil {
 		t.Fatal(err)
 	}
 }

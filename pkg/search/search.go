@@ -304,13 +304,7 @@ func (seen *sight) keep(what face.KeepPicture, original []byte) (face.Picture, e
 	case what == face.KeepNothing || seen.template == nil:
 		return face.Picture{}, nil
 	}
-	bounds := photo.TurnedBounds(seen.photo.Bounds(), seen.angle)
 	room := int(math.Round(float64(seen.box.Dx()) * keptMargin))
-	box := seen.box.Inset(-room).Intersect(bounds)
-	width, height := box.Dx(), box.Dy()
-	if longest := max(width, height); longest > keptSideMax {
-		width, height = max(1, width*keptSideMax/longest), max(1, height*keptSideMax/longest)
-	}
-	data, err := photo.EncodeJPEG(seen.photo.CropTurned(box, width, height, seen.angle), keptQuality)
+	data, err := photo.JPEGOf(seen.photo, seen.box.Inset(-room), seen.angle, keptSideMax, keptQuality)
 	return face.Picture{ContentType: "image/jpeg", Data: data}, err
 }
