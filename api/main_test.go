@@ -54,7 +54,7 @@ var (
 	shared   *world
 	sharedMu sync.Mutex
 	// logged is everything that any server of these tests has logged.
-	logged syncBuffer
+	logged facetest.Buffer
 	// confidential is what must never be found in it.
 	confidential sync.Map
 )
@@ -430,22 +430,4 @@ type enrolled struct {
 	Status           string  `json:"status"`
 	VerificationDate string  `json:"verification_date"`
 	PortraitImageURL *string `json:"portrait_image_url"`
-}
-
-// A syncBuffer may be written by many goroutines.
-type syncBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *syncBuffer) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(data)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facesearch/pkg/bench"
+	"facesearch/pkg/facetest"
 )
 
 // quickly are the flags of a run that takes a moment.
@@ -75,7 +76,7 @@ func requireRuns(t *testing.T, text []byte, want int) {
 func TestBenchIndexInterrupted(t *testing.T) {
 	cmd := command(t, nil, "bench", "index", "--n", "300,3000000", "--probes", "30", "--busy", "1ms", "--python", "", "--engines", "exact")
 	var out bytes.Buffer
-	said := &syncBuffer{}
+	said := &facetest.Buffer{}
 	cmd.Stdout, cmd.Stderr = &out, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

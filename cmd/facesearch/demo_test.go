@@ -16,7 +16,7 @@ func TestDemo(t *testing.T) {
 		s := &server{
 			cmd: command(t, nil, "demo", "--addr", "127.0.0.1:0", "--data", data, "--models", facetest.Models(t),
 				"--photographs", os.Getenv("FACESEARCH_PHOTOGRAPHS")),
-			said: &syncBuffer{}, out: &syncBuffer{}, exited: make(chan error, 1),
+			said: &facetest.Buffer{}, out: &facetest.Buffer{}, exited: make(chan error, 1),
 		}
 		s.cmd.Stdout, s.cmd.Stderr = s.out, s.said
 		if err := s.cmd.Start(); err != nil {

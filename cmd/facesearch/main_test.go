@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -103,8 +102,8 @@ type server struct {
 	cmd    *exec.Cmd
 	data   string
 	url    string
-	said   *syncBuffer // standard error
-	out    *syncBuffer
+	said   *facetest.Buffer // standard error
+	out    *facetest.Buffer
 	exited chan error
 }
 
@@ -130,7 +129,7 @@ func start(t *testing.T, data string, environment []string, arguments ...string)
 	}
 	s := &server{
 		cmd: command(t, environment, append(all, arguments...)...), data: data,
-		said: &syncBuffer{}, out: &syncBuffer{}, exited: make(chan error, 1),
+		said: &facetest.Buffer{}, out: &facetest.Buffer{}, exited: make(chan error, 1),
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.said
 	if err := s.cmd.Start(); err != nil {
@@ -239,22 +238,4 @@ func write(t *testing.T, folder string, files map[string][]byte) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// A syncBuffer may be read while it is written.
-type syncBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *syncBuffer) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(data)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }
