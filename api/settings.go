@@ -28,7 +28,7 @@ var settingsTable = []setting{
 	{
 		name: "similarity_threshold", words: "a number from 1 to 100, or \"auto\"",
 		description: "The similarity in percent from which a session is a match, or \"auto\", which lets it follow from how many people are enrolled and from expected_false_matches.",
-		bounds:      wireRange{Minimum: 1, Maximum: 100, OneOf: []any{autoThreshold}},
+		bounds:      wireRange{Minimum: new(float64(1)), Maximum: new(float64(100)), OneOf: []any{autoThreshold}},
 		get: func(s face.Settings) any {
 			if s.SimilarityThreshold == 0 {
 				return autoThreshold
@@ -40,7 +40,7 @@ var settingsTable = []setting{
 	{
 		name: "expected_false_matches", words: "a number from 0.000001 to 100",
 		description: "How many strangers a search may return on average while similarity_threshold is \"auto\".",
-		bounds:      wireRange{Minimum: 1e-6, Maximum: 100},
+		bounds:      wireRange{Minimum: new(float64(1e-6)), Maximum: new(float64(100))},
 		get:         func(s face.Settings) any { return s.ExpectedFalseMatches },
 		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.ExpectedFalseMatches) },
 	},
@@ -75,9 +75,9 @@ var settingsTable = []setting{
 	{
 		name: "max_matches", words: "a whole number from 1 to 100",
 		description: "How many matches a search lists at most; total_matches counts all of them.",
-		bounds:      wireRange{Minimum: 1, Maximum: face.MaxMatchesLimit, Whole: true},
+		bounds:      wireRange{Minimum: new(float64(1)), Maximum: new(float64(face.MaxMatchesLimit)), Whole: true},
 		get:         func(s face.Settings) any { return s.MaxMatches },
-		set:         setMaxMatches,
+		set:         whole(func(s *face.Settings) *int { return &s.MaxMatches }),
 	},
 	{
 		name: "keep_picture", words: "face, original or nothing",
@@ -85,6 +85,34 @@ var settingsTable = []setting{
 		bounds:      wireRange{OneOf: []any{face.KeepFace, face.KeepOriginal, face.KeepNothing}},
 		get:         func(s face.Settings) any { return s.KeepPicture },
 		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.KeepPicture) },
+	},
+	{
+		name: "searches_days", words: "a whole number from 0 to 36500",
+		description: "After how many days a saved search is erased, with its picture; 0 keeps it for good.",
+		bounds:      wireRange{Minimum: new(float64(0)), Maximum: new(float64(face.DaysLimit)), Whole: true},
+		get:         func(s face.Settings) any { return s.SearchesDays },
+		set:         whole(func(s *face.Settings) *int { return &s.SearchesDays }),
+	},
+	{
+		name: "sessions_days", words: "a whole number from 0 to 36500",
+		description: "After how many days a session is erased, with its template and picture, whether on the blocklist or not; 0 keeps it for good.",
+		bounds:      wireRange{Minimum: new(float64(0)), Maximum: new(float64(face.DaysLimit)), Whole: true},
+		get:         func(s face.Settings) any { return s.SessionsDays },
+		set:         whole(func(s *face.Settings) *int { return &s.SessionsDays }),
+	},
+	{
+		name: "requests_per_minute", words: "a whole number from 0 to 1000000",
+		description: "How many requests a minute each key may send; more are answered 429. 0 sets no limit.",
+		bounds:      wireRange{Minimum: new(float64(0)), Maximum: new(float64(face.RequestsPerMinuteLimit)), Whole: true},
+		get:         func(s face.Settings) any { return s.RequestsPerMinute },
+		set:         whole(func(s *face.Settings) *int { return &s.RequestsPerMinute }),
+	},
+	{
+		name: "credits_metered", words: "true or false",
+		description: "Whether each answered search or comparison costs a credit; without credits it is then refused.",
+		bounds:      wireRange{OneOf: []any{true, false}},
+		get:         func(s face.Settings) any { return s.CreditsMetered },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.CreditsMetered) },
 	},
 }
 
@@ -102,19 +130,21 @@ func setThreshold(settings *face.Settings, value json.RawMessage) error {
 	return nil
 }
 
-// setMaxMatches takes 5.0 for 5, as JSON Schema does, and as clients write it whose numbers all
-// have a fraction.
-func setMaxMatches(settings *face.Settings, value json.RawMessage) error {
-	var number float64
-	if err := json.Unmarshal(value, &number); err != nil {
-		return err
+// whole sets a whole number. It takes 5.0 for 5, as JSON Schema does, and as clients write it
+// whose numbers all have a fraction.
+func whole(field func(*face.Settings) *int) func(*face.Settings, json.RawMessage) error {
+	return func(settings *face.Settings, value json.RawMessage) error {
+		var number float64
+		if err := json.Unmarshal(value, &number); err != nil {
+			return err
+		}
+		// Bounded first: what becomes of a float beyond an int's range depends on the processor.
+		if number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
+			return face.Invalid("%v is no whole number.", number)
+		}
+		*field(settings) = int(number)
+		return nil
 	}
-	// Bounded first: what becomes of a float beyond an int's range depends on the processor.
-	if number != math.Trunc(number) || math.Abs(number) > math.MaxInt32 {
-		return face.Invalid("%v is no whole number.", number)
-	}
-	settings.MaxMatches = int(number)
-	return nil
 }
 
 // settings answers GET /v3/settings/.

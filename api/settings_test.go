@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"strings"
@@ -58,7 +59,11 @@ func TestSettings(t *testing.T) {
 		allowed := each.Range.OneOf
 		if each.Range.Minimum != nil {
 			allowed = append(allowed, *each.Range.Minimum, *each.Range.Maximum)
-			for _, outside := range []float64{*each.Range.Minimum * 0.999, *each.Range.Maximum + 1, -1, 0} {
+			outsides := []float64{math.Nextafter(*each.Range.Minimum, -1), *each.Range.Maximum + 1, -1}
+			if *each.Range.Minimum > 0 {
+				outsides = append(outsides, 0)
+			}
+			for _, outside := range outsides {
 				a.json(t, http.MethodPatch, "/v3/settings/", fmt.Sprintf(`{%q: %v}`, name, outside)).refused(t, 400, "invalid_request", name+" is ")
 			}
 		}

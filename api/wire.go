@@ -102,10 +102,10 @@ type wireSetting struct {
 
 // A wireRange is what a setting may be: a number between bounds, or one of some values.
 type wireRange struct {
-	Minimum float64 `json:"minimum,omitempty"`
-	Maximum float64 `json:"maximum,omitempty"`
-	Whole   bool    `json:"whole,omitempty"`
-	OneOf   []any   `json:"one_of,omitempty"`
+	Minimum *float64 `json:"minimum,omitempty"`
+	Maximum *float64 `json:"maximum,omitempty"`
+	Whole   bool     `json:"whole,omitempty"`
+	OneOf   []any    `json:"one_of,omitempty"`
 }
 
 type wireThreshold struct {

@@ -161,10 +161,23 @@ type Settings struct {
 	MaxMatches int `json:"max_matches"`
 	// KeepPicture is what is kept of enrolled and of saved searched pictures.
 	KeepPicture KeepPicture `json:"keep_picture"`
+	// SearchesDays and SessionsDays are how long saved searches and sessions are kept before
+	// they are erased; 0 stands for good.
+	SearchesDays int `json:"searches_days"`
+	SessionsDays int `json:"sessions_days"`
+	// RequestsPerMinute bounds the requests of each key; 0 stands for any number.
+	RequestsPerMinute int `json:"requests_per_minute"`
+	// CreditsMetered lets each answered search or comparison cost a credit, and refuses them
+	// when there is none left.
+	CreditsMetered bool `json:"credits_metered"`
 }
 
-// MaxMatchesLimit is the largest MaxMatches that may be set.
-const MaxMatchesLimit = 100
+// The largest values that may be set.
+const (
+	MaxMatchesLimit        = 100
+	DaysLimit              = 36_500 // a hundred years
+	RequestsPerMinuteLimit = 1_000_000
+)
 
 // DefaultSettings are those of a new application.
 func DefaultSettings() Settings {
@@ -194,6 +207,10 @@ func (s Settings) Validate() error {
 		return Invalid("max_matches is a whole number from 1 to %d.", MaxMatchesLimit)
 	case s.KeepPicture != KeepFace && s.KeepPicture != KeepOriginal && s.KeepPicture != KeepNothing:
 		return Invalid("keep_picture is face, original or nothing.")
+	case s.SearchesDays < 0 || s.SearchesDays > DaysLimit || s.SessionsDays < 0 || s.SessionsDays > DaysLimit:
+		return Invalid("searches_days and sessions_days are whole numbers from 0 to %d.", DaysLimit)
+	case s.RequestsPerMinute < 0 || s.RequestsPerMinute > RequestsPerMinuteLimit:
+		return Invalid("requests_per_minute is a whole number from 0 to %d.", RequestsPerMinuteLimit)
 	}
 	return nil
 }

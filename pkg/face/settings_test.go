@@ -17,6 +17,10 @@ func TestSettingsValidate(t *testing.T) {
 	quality := func(v face.Severity) change { return func(s *face.Settings) { s.LowQualitySeverity = v } }
 	matches := func(v int) change { return func(s *face.Settings) { s.MaxMatches = v } }
 	keep := func(v face.KeepPicture) change { return func(s *face.Settings) { s.KeepPicture = v } }
+	days := func(searches, sessions int) change {
+		return func(s *face.Settings) { s.SearchesDays, s.SessionsDays = searches, sessions }
+	}
+	requests := func(v int) change { return func(s *face.Settings) { s.RequestsPerMinute = v } }
 	rows := []struct {
 		name   string
 		change change
@@ -42,6 +46,11 @@ func TestSettingsValidate(t *testing.T) {
 		{"OK keep face", keep(face.KeepFace), true},
 		{"OK keep original", keep(face.KeepOriginal), true},
 		{"OK keep nothing", keep(face.KeepNothing), true},
+		{"OK days least", days(1, 1), true},
+		{"OK days most", days(face.DaysLimit, face.DaysLimit), true},
+		{"OK requests least", requests(1), true},
+		{"OK requests most", requests(face.RequestsPerMinuteLimit), true},
+		{"OK metered", func(s *face.Settings) { s.CreditsMetered = true }, true},
 
 		{"ErrInvalid zero value", func(s *face.Settings) { *s = face.Settings{} }, false},
 		{"ErrInvalid threshold negative", threshold(-1), false},
@@ -66,6 +75,12 @@ func TestSettingsValidate(t *testing.T) {
 		{"ErrInvalid matches over", matches(face.MaxMatchesLimit + 1), false},
 		{"ErrInvalid keep empty", keep(""), false},
 		{"ErrInvalid keep unknown", keep("everything"), false},
+		{"ErrInvalid days of searches negative", days(-1, 0), false},
+		{"ErrInvalid days of searches over", days(face.DaysLimit+1, 0), false},
+		{"ErrInvalid days of sessions negative", days(0, -1), false},
+		{"ErrInvalid days of sessions over", days(0, face.DaysLimit+1), false},
+		{"ErrInvalid requests negative", requests(-1), false},
+		{"ErrInvalid requests over", requests(face.RequestsPerMinuteLimit + 1), false},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
