@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"facesearch/api/console"
 	"facesearch/pkg/face"
 	"facesearch/pkg/search"
 )
@@ -34,6 +35,7 @@ type Server struct {
 	options Options
 	ready   atomic.Pointer[parts]
 	uploads chan struct{}
+	console *console.Console
 	router  http.Handler
 }
 
@@ -58,6 +60,7 @@ func New(options Options) *Server {
 	}
 	options.PublicURL = strings.TrimRight(options.PublicURL, "/")
 	s := &Server{options: options, uploads: make(chan struct{}, uploadsMax)}
+	s.console = console.New(console.Options{Key: s.keyByDigest, Fail: s.fail, Base: s.base, Now: options.Now})
 	s.router = s.routes()
 	return s
 }
@@ -76,7 +79,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 
 func (s *Server) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Use(withRequestID, withLog(s.options.Log), withRecovery(s.options.Log), middleware.StripSlashes, middleware.GetHead)
+	router.Use(withRequestID, withLog(s.options.Log), withRecovery(s.options.Log), s.console.Forward, middleware.StripSlashes, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, face.NotFound("There is nothing at %s.", r.URL.Path))
 	})
@@ -88,6 +91,7 @@ func (s *Server) routes() http.Handler {
 	router.Get("/readyz", s.readiness)
 	router.Get("/openapi.yaml", s.openAPI)
 	router.Get("/docs", s.docs)
+	s.console.Routes(router)
 	router.Group(func(router chi.Router) {
 		router.Use(s.whenReady)
 		router.Get("/v3/media/{id}", s.media)

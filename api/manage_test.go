@@ -104,8 +104,11 @@ func TestListSessions(t *testing.T) {
 		picture        []byte
 		vendor, status string
 	}{{obama, one, "Approved"}, {biden, other, "In Review"}, {obama, one, "Declined"}, {biden, "", "Approved"}} {
-		a.enrol(t, each.picture, text("vendor_data", each.vendor), text("status", each.status),
-			text("verification_date", "2025-06-10T10:30:00Z"))
+		fields := []part{text("vendor_data", each.vendor), text("status", each.status), text("verification_date", "2025-06-10T10:30:00Z")}
+		if each.vendor == other {
+			fields = append(fields, text("full_name", confide("Zoë Biden")))
+		}
+		a.enrol(t, each.picture, fields...)
 	}
 	contentType, body := form(file("image", biden), text("comment", confide("seen at the third shop")))
 	if got := a.send(t, http.MethodPost, "/v3/blocklist/faces/", contentType, body); got.status != 201 {
@@ -118,6 +121,8 @@ func TestListSessions(t *testing.T) {
 		"?vendor_data=" + url.QueryEscape(other): "[2]", "?status=Declined&vendor_data=" + url.QueryEscape(one): "[3]",
 		"?blocklisted=true": "[5]", "?blocklisted=FALSE&limit=2": "[4 3]", "?status=Declined&blocklisted=no": "[3]",
 		"?status=&vendor_data=&blocklisted=&limit=&offset=": "[5 4 3 2 1]", "?unknown=1": "[5 4 3 2 1]",
+		"?session_number=3": "[3]", "?session_number=9": "[]", "?session_number=3&status=Approved": "[]", "?name=zo%C3%AB": "[2]",
+		"?name=BIDEN&status=In+Review": "[2]", "?name=biden&blocklisted=true": "[]", "?name=nobody": "[]", "?name=&session_number=": "[5 4 3 2 1]",
 	} {
 		if got := a.list(t, "/v3/sessions/"+query); got.numbers() != want {
 			t.Errorf("%q lists %s, want %s", query, got.numbers(), want)
@@ -134,7 +139,8 @@ func TestListSessions(t *testing.T) {
 		"?offset=-1": "offset is a whole number from 0", "?offset=2147483648": "offset is", "?limit=99999999999999999999": "limit is",
 		"?status=approved": "status is Approved, In Review or Declined", "?blocklisted=maybe": "blocklisted is not a boolean",
 		"?vendor_data=" + strings.Repeat("x", 1025): "vendor_data is too long", "?status=Approved&status=Declined": "twice",
-		"?limit=%zz": "malformed", "?vendor_data=%ff": "not valid UTF-8",
+		"?limit=%zz": "malformed", "?session_number=0": "session_number is a whole number from 1", "?session_number=x": "session_number is",
+		"?name=" + strings.Repeat("x", 257): "name is too long", "?vendor_data=%ff": "not valid UTF-8",
 	} {
 		a.get(t, "/v3/sessions/"+query).refused(t, 400, "invalid_request", words)
 	}

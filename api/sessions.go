@@ -51,6 +51,14 @@ func sessionFilter(r *http.Request) (filter face.SessionFilter, err error) {
 	if filter.VendorData, err = query.text("vendor_data", vendorDataMax); err != nil {
 		return filter, err
 	}
+	if filter.Name, err = query.text("name", detailMax); err != nil {
+		return filter, err
+	}
+	number, err := query.whole("session_number", 0, 1, 1<<31-1)
+	if err != nil {
+		return filter, err
+	}
+	filter.Number = uint64(number)
 	if query.fields["blocklisted"] == "" {
 		return filter, nil
 	}

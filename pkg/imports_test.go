@@ -18,8 +18,9 @@ const module = "facesearch/"
 // may import. What is not named may import only the standard library. README.md has the same
 // table with the reasons.
 var may = map[string][]string{
-	"api": {"pkg/face", "pkg/policy", "pkg/search", "pkg/photo",
+	"api": {"api/console", "pkg/face", "pkg/policy", "pkg/search", "pkg/photo",
 		"github.com/go-chi/chi/v5", "github.com/google/uuid", "gopkg.in/yaml.v3"},
+	"api/console":     {"pkg/face", "pkg/search", "github.com/go-chi/chi/v5"},
 	"index":           {"github.com/coder/hnsw", "github.com/viterin/vek"},
 	"models":          {},
 	"pkg/face":        {},

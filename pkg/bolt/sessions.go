@@ -187,21 +187,25 @@ func (s *Store) Sessions(ctx context.Context, application string, filter face.Se
 			if len(value) == 0 || !passes(filter, value[0]) {
 				return nil
 			}
-			total++
-			if total <= filter.Offset || len(list) >= filter.Limit {
+			listed := total >= filter.Offset && len(list) < filter.Limit
+			if !listed && filter.Name == "" && filter.Number == 0 { // counted without being opened
+				total++
 				return nil
 			}
 			var session face.Session
 			found, err := r.openJSON(sessionsBucket, number, &session)
-			if err != nil {
+			if err != nil || !found || !filter.Fits(&session) { // not found: erased since this reader began
 				return err
 			}
-			if !found { // erased since this reader began
-				total--
-				return nil
+			total++
+			if listed {
+				list = append(list, session)
 			}
-			list = append(list, session)
 			return nil
+		}
+		if filter.Number != 0 {
+			number := numberKey(filter.Number)
+			return visit(number, r.Bucket.Bucket(sessionsBucket).Get(number))
 		}
 		if filter.VendorData != "" {
 			return s.eachOwned(r, filter.VendorData, visit)

@@ -2,6 +2,7 @@ package face
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -52,8 +53,20 @@ type SessionFilter struct {
 	Status      Status
 	VendorData  string
 	Blocklisted *bool
+	// Number is that of the one session wanted; 0 lets every number pass.
+	Number uint64
+	// Name is a part of the name in Details, in small letters or capitals. A store may have to
+	// open every session to look at it.
+	Name string
 	// Offset sessions are left out first; at most Limit are listed.
 	Offset, Limit int
+}
+
+// Fits reports whether a session passes the parts of the filter that a store may not know without
+// opening it: number, vendor_data and name.
+func (f SessionFilter) Fits(session *Session) bool {
+	return (f.Number == 0 || f.Number == session.Number) && (f.VendorData == "" || f.VendorData == session.VendorData) &&
+		(f.Name == "" || strings.Contains(strings.ToLower(session.Details.Name), strings.ToLower(f.Name)))
 }
 
 // A Picture is an encoded image as it is kept.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"facesearch/pkg/face"
@@ -41,6 +42,7 @@ func testSessions(t *testing.T, place func(testing.TB) Harness) {
 		t.Run("OK every filter"+when, func(t *testing.T) { f.requireFilters(t, all) })
 		f.reopen()
 	}
+	t.Run("OK by number and by name", func(t *testing.T) { f.requireFound(t, all) })
 	t.Run("OK a change is seen at once", func(t *testing.T) {
 		random := rand.New(rand.NewPCG(2, 8))
 		for i := range all {
@@ -60,6 +62,7 @@ func (f *fixture) enrolMany() []face.Session {
 		enrolment := newEnrolment(newID())
 		looks[random.IntN(len(looks))].give(&enrolment.Session)
 		enrolment.Session.VendorData = []string{"", "vendor 1", "vendor 11", "vendor 1", "Vendor 1"}[n%5]
+		enrolment.Session.Details.Name = []string{"Ana Müller", "ana", "Bo", "", "ÄNNE Banana"}[n%5]
 		enrolment.Session.CreatedAt = moment(100 - n) // the order is that of the numbers
 		all = append(all, f.enrol(ours, enrolment))
 	}
@@ -81,6 +84,25 @@ func (f *fixture) requireFilters(t *testing.T, all []face.Session) {
 						vendorData != "" && session.VendorData != vendorData
 				})
 				f.requirePages(t, filter, want)
+			}
+		}
+	}
+}
+
+// requireFound looks for numbers and names, together with the other filters.
+func (f *fixture) requireFound(t *testing.T, all []face.Session) {
+	t.Helper()
+	for _, number := range []uint64{0, 1, 7, uint64(len(all)), uint64(len(all)) + 1, 1 << 63} {
+		for _, name := range []string{"", "ana", "ANA", "müll", "änne b", "Ana Müller", "nobody", " "} {
+			for _, vendorData := range []string{"", "vendor 1"} {
+				for _, status := range []face.Status{"", face.Approved} {
+					filter := face.SessionFilter{Number: number, Name: name, VendorData: vendorData, Status: status}
+					f.requirePages(t, filter, slices.DeleteFunc(slices.Clone(all), func(session face.Session) bool {
+						return number != 0 && session.Number != number || status != "" && session.Status != status ||
+							vendorData != "" && session.VendorData != vendorData ||
+							!strings.Contains(strings.ToLower(session.Details.Name), strings.ToLower(name))
+					}))
+				}
 			}
 		}
 	}

@@ -1,0 +1,2 @@
+import { h } from './dom.js';
+export function show(page) { page.append(h('p', {}, '')); }

@@ -1,0 +1,31 @@
+// One saved search.
+import { call } from './api.js';
+import { h } from './dom.js';
+import { outcome } from './outcome.js';
+import { busy, confirm, done, face, load, loading } from './parts.js';
+
+export async function show(page, context) {
+  const { id, signal } = context;
+  await load(page, () => call('GET', `session/${encodeURIComponent(id)}/decision/`, { signal }), (answer) => outcomePage(answer, context), loading(1, 'tall'));
+}
+
+// outcomePage shows a saved search with what can be done with it.
+export function outcomePage(answer, { heading }) {
+  heading('Saved search');
+  const address = answer.face_search.user_image_url;
+  const probe = () => face(address, 'The searched face', true);
+  const trouble = h('div', {});
+  const erase = h('button', { type: 'button', class: 'danger', onclick: () => busy(erase, trouble, () => eraseSearch(answer.request_id)) }, 'Erase…');
+  return h('div', {}, outcome(answer, { probe }),
+    h('p', { class: 'actions' }, answer.face_search.user_image.entities.length > 0
+      ? h('a', { class: 'button', href: `#enrol?request=${answer.request_id}` }, 'Enrol this face') : null, erase), trouble);
+}
+
+async function eraseSearch(id) {
+  const sure = await confirm({ title: 'Erase this search?', danger: true, action: 'Erase for good',
+    body: h('p', {}, 'For good, with no way back: the searched face, its template and what the search found. Nobody who is enrolled is erased.') });
+  if (!sure) return;
+  await call('DELETE', `session/${id}/delete/`);
+  done('The search is erased.');
+  location.hash = 'queue';
+}
