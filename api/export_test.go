@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -21,10 +22,13 @@ func ReadForm(s *Server, r *http.Request, files, fields []string) (map[string][]
 	return read.files, read.fields, nil
 }
 
-// Routes are the methods and patterns that a server answers.
+// Routes are the methods and patterns that a server answers, but for the console's pages, which
+// are no part of the API.
 func Routes(s *Server) (list [][2]string, err error) {
 	err = chi.Walk(s.router.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		list = append(list, [2]string{method, route})
+		if !strings.HasPrefix(route, "/console") {
+			list = append(list, [2]string{method, route})
+		}
 		return nil
 	})
 	return list, err

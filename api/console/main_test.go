@@ -201,3 +201,16 @@ func photographPath(t *testing.T, name string) string {
 	}
 	return path
 }
+
+// command runs a command of the server's owner on its store, and returns what it prints.
+func (s *server) command(t *testing.T, arguments ...string) string {
+	t.Helper()
+	cmd := exec.Command(binary, append(arguments, "--data", s.data)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", arguments, err, said.String())
+	}
+	return string(out)
+}
