@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -19,6 +20,9 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"facesearch/pkg/facetest"
 )
 
 // One headless Chromium serves all tests; each has a profile of its own in it.
@@ -261,8 +265,8 @@ func (b *tab) press(words string) {
 // fill types into the input with a label.
 func (b *tab) fill(label, text string) {
 	b.Helper()
-	input := chromedp.CSS("#" + b.labelled(label))
-	b.do(chromedp.SetValue(input, ""), chromedp.SendKeys(input, text))
+	eval[bool](b, "(() => { const input = document.getElementById("+quote(b.labelled(label))+"); input.focus(); input.select(); return true; })()")
+	b.keys(kb.Backspace + text)
 }
 
 func (b *tab) choose(label, value string) {
@@ -281,6 +285,13 @@ func (b *tab) labelled(label string) string {
 // upload gives files to the input of a page.
 func (b *tab) upload(selector string, paths ...string) {
 	b.Helper()
+	for i, each := range paths { // the browser has a directory of its own
+		absolute, err := filepath.Abs(each)
+		if err != nil {
+			b.Fatal(err)
+		}
+		paths[i] = absolute
+	}
 	b.do(chromedp.SetUploadFiles(chromedp.CSS(selector), paths))
 }
 
@@ -358,4 +369,34 @@ func (b *tab) unmoved(name string) {
 		b.Errorf("%s: the layout shifted by %.3f", name, shifted)
 	}
 	eval[float64](b, "window.shifted = 0")
+}
+
+// withFile makes an expression that runs JavaScript with a photograph as file.
+func (b *tab) withFile(t *testing.T, photograph, body string) string {
+	t.Helper()
+	data := base64.StdEncoding.EncodeToString(facetest.Photograph(t, photograph))
+	return `(() => { const file = new File([Uint8Array.from(atob("` + data + `"), (each) => each.charCodeAt(0))], "photo.jpg", {type: "image/jpeg"}); ` + body + ` })()`
+}
+
+// keys types on the keyboard, wherever the focus is.
+func (b *tab) keys(keys string) {
+	b.Helper()
+	b.do(chromedp.KeyEvent(keys))
+}
+
+// tabTo presses Tab until the focus is on what begins with these words, or on an input of that
+// name.
+func (b *tab) tabTo(words string) {
+	b.Helper()
+	const stepsMax = 60
+	for range stepsMax {
+		b.keys(kb.Tab)
+		if eval[bool](b, `((each) => each.innerText?.trim().startsWith(`+quote(words)+`) || 'input ' + each.name === `+quote(words)+`)(document.activeElement)`) {
+			if !eval[bool](b, "document.activeElement.matches(':focus-visible') && getComputedStyle(document.activeElement).outlineStyle !== 'none'") {
+				b.Errorf("the focus on %s cannot be seen", words)
+			}
+			return
+		}
+	}
+	b.Fatalf("Tab does not reach %s", words)
 }
