@@ -109,6 +109,7 @@ func (s *Server) routes() http.Handler {
 			router.Post("/v3/blocklist/add", s.addToBlocklist)
 			router.Post("/v3/blocklist/remove", s.removeFromBlocklist)
 			router.Post("/v3/blocklist/faces", s.blocklistFace)
+			router.Get("/v3/duplicates", s.findDuplicates)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
 		})

@@ -86,7 +86,7 @@ func replaceNew(t *testing.T, key string, value any) any {
 		}
 	case string:
 		switch key {
-		case "request_id", "session_id":
+		case "request_id", "session_id", "other_session_id":
 			if _, err := uuid.Parse(value); err != nil {
 				t.Errorf("%s %q is not a UUID", key, value)
 			}
@@ -96,7 +96,7 @@ func replaceNew(t *testing.T, key string, value any) any {
 				t.Errorf("%s %q has another form", key, value)
 			}
 			return "<address>"
-		case "created_at":
+		case "created_at", "started_at":
 			if parsed, err := time.Parse(time.RFC3339Nano, value); err != nil || parsed.Location() != time.UTC {
 				t.Errorf("%s %q is not RFC 3339 in UTC", key, value)
 			}

@@ -127,13 +127,14 @@ func newWorld(directory string) (*world, error) {
 		return nil, err
 	}
 	w := &world{engine: engine, describer: describer, gallery: &counted{Gallery: store}}
-	server, err := w.start(api.Options{}, engine, worldWorkers, 1000)
+	server, service, err := w.start(api.Options{}, engine, worldWorkers, 1000)
 	if err != nil {
 		return nil, err
 	}
 	w.url = server.URL
 	w.close = func() {
 		server.Close()
+		service.Close()
 		store.Close()
 		describer.Close()
 		engine.Close()
@@ -147,16 +148,16 @@ func testLog() *slog.Logger {
 }
 
 // start makes one more server over the same store.
-func (w *world) start(options api.Options, engine search.Engine, workers, waitingMax int) (*httptest.Server, error) {
+func (w *world) start(options api.Options, engine search.Engine, workers, waitingMax int) (*httptest.Server, *search.Service, error) {
 	options.Log = testLog()
 	handler := api.New(options)
 	service := search.New(w.gallery, engine, w.describer, search.Options{
 		Workers: workers, WaitingMax: waitingMax, Confidence: dlib.Confidence, Calibration: policy.DLib,
 	})
 	if err := handler.Ready(context.Background(), w.gallery, service); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return listen(handler), nil
+	return listen(handler), service, nil
 }
 
 func listen(handler http.Handler) *httptest.Server {
@@ -170,10 +171,11 @@ func listen(handler http.Handler) *httptest.Server {
 // serve is start for one test.
 func (w *world) serve(t *testing.T, options api.Options, engine search.Engine, workers, waitingMax int) string {
 	t.Helper()
-	server, err := w.start(options, engine, workers, waitingMax)
+	server, service, err := w.start(options, engine, workers, waitingMax)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(service.Close)
 	t.Cleanup(server.Close)
 	return server.URL
 }

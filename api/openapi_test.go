@@ -293,6 +293,7 @@ func walk(value any, path string, visit func(path string, object map[string]any)
 // goldenSchemas are the schemas of the golden files, by the beginnings of their names.
 var goldenSchemas = map[string]string{
 	"search-": "FaceSearch", "match-": "FaceMatch", "session.": "Session", "sessions.": "SessionList", "settings.": "Settings",
+	"duplicates.": "Duplicates",
 }
 
 // goldenValues are the golden files that are answers, with their schemas.
@@ -450,6 +451,9 @@ func TestDocumentAnswers(t *testing.T) {
 	saved := a.search(t, portrait(t, "obama2.jpg"))
 	a.get(t, "/v3/session/"+saved.RequestID+"/decision/")
 	a.get(t, "/v3/blocklist/")
+	a.twins(t, endless{a.gallery}).get(t, "/v3/duplicates/")
+	for crowd := a.twins(t, crowded{a.gallery}); crowd.get(t, "/v3/duplicates/").status == 202; {
+	}
 	address := strings.TrimPrefix(*session.PortraitImageURL, a.url)
 	a.get(t, address)
 	a.get(t, address[:len(address)-1])

@@ -49,6 +49,7 @@ func keyed(t *testing.T) []route {
 		{method: "POST", path: "/v3/blocklist/add/", allow: "POST", body: `{"session_id": "ID", "blocklist_face": true}`, names: true},
 		{method: "POST", path: "/v3/blocklist/remove/", allow: "POST", body: `{"session_id": "ID", "unblock_face": true}`, names: true},
 		{method: "POST", path: "/v3/blocklist/faces/", allow: "POST", form: []part{file("image", picture)}},
+		{method: "GET", path: "/v3/duplicates/", allow: "GET, HEAD"},
 		{method: "GET", path: "/v3/settings/", allow: "GET, HEAD, PATCH"},
 		{method: "PATCH", path: "/v3/settings/", allow: "GET, HEAD, PATCH", body: `{"max_matches": 3}`},
 	}

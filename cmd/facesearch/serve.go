@@ -204,6 +204,9 @@ func openEstimator(directory string, workers int) (*attributes.Estimator, error)
 
 func (p *serverParts) close() error {
 	var failures []error
+	if p.service != nil {
+		p.service.Close()
+	}
 	if p.store != nil {
 		failures = append(failures, p.store.Close())
 	}

@@ -167,9 +167,16 @@ func (c *Client) post(ctx context.Context, path, name string, picture []byte, fi
 	if err := form.Close(); err != nil {
 		return nil, nil, err
 	}
+	return c.retry(ctx, func() ([]byte, http.Header, error) {
+		return c.once(ctx, path, form.FormDataContentType(), body.Bytes())
+	})
+}
+
+// retry asks again while an answer says that this may help.
+func (c *Client) retry(ctx context.Context, ask func() ([]byte, http.Header, error)) ([]byte, http.Header, error) {
 	wait := retryWaitMin
 	for try := 1; ; try++ {
-		raw, header, err := c.once(ctx, path, form.FormDataContentType(), body.Bytes())
+		raw, header, err := ask()
 		if err == nil || c.Once || try == triesMax || Refused(err) || ctx.Err() != nil {
 			return raw, header, err
 		}
@@ -192,7 +199,24 @@ func (c *Client) once(ctx context.Context, path, contentType string, body []byte
 		return nil, nil, err
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("x-api-key", c.key)
+	return c.do(request)
+}
+
+// get asks for what is at a path.
+func (c *Client) get(ctx context.Context, path string) ([]byte, http.Header, error) {
+	return c.retry(ctx, func() ([]byte, http.Header, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c.do(request)
+	})
+}
+
+func (c *Client) do(request *http.Request) ([]byte, http.Header, error) {
+	if c.key != "" {
+		request.Header.Set("x-api-key", c.key)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, nil, err

@@ -58,6 +58,11 @@ type Gallery interface {
 	// Candidates finds the sessions at most distanceMax from the template; the nearest
 	// listMax are listed, all are counted.
 	Candidates(ctx context.Context, application string, template *Template, distanceMax float64, listMax int) (Candidates, error)
+	// Pairs compares sessions of the gallery with all that were enrolled before them: those
+	// after the session number given, in order, until sessionsMax were looked at or pairsMax pairs
+	// found, one session at least. It returns the pairs at most distanceMax apart, by the number of
+	// B and then of A, missing none, and the number to go on after; 0 when there is no further session.
+	Pairs(ctx context.Context, application string, distanceMax float64, after uint64, sessionsMax, pairsMax int) (pairs []Pair, next uint64, err error)
 
 	// SaveSearch keeps a search with the picture that was searched (Data may be empty).
 	// CodeConflict: the ID or the PictureID is taken.

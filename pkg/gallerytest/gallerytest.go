@@ -60,6 +60,7 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"EraseConcurrently", testEraseConcurrently},
 		{"Size", testSize},
 		{"Candidates", testCandidates},
+		{"Pairs", testPairs},
 		{"SavedSearch", testSavedSearch},
 		{"Picture", testPicture},
 		{"UnknownApplication", testUnknownApplication},

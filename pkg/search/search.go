@@ -52,13 +52,14 @@ type Service struct {
 	line     *line
 	// settingsMu makes changes of settings follow each other.
 	settingsMu sync.Mutex
+	duplicates *duplicates
 }
 
-// New makes a Service over its parts.
+// New makes a Service over its parts. Close it before the gallery.
 func New(gallery face.Gallery, engine Engine, describer Describer, options Options) *Service {
 	return &Service{
 		gallery: gallery, engine: engine, describe: describer, options: options,
-		line: newLine(options.Workers, options.WaitingMax),
+		line: newLine(options.Workers, options.WaitingMax), duplicates: newDuplicates(),
 	}
 }
 
