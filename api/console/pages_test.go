@@ -301,6 +301,27 @@ func TestBlocklistPage(t *testing.T) {
 	b.sees("Nobody is on the blocklist.")
 }
 
+func TestDuplicatesPage(t *testing.T) {
+	s := serve(t)
+	b := newTab(t, s)
+	b.signIn()
+	b.goTo("duplicates")
+	b.sees("Nobody looks like anybody else.")
+	b.inspect("duplicates-none")
+	s.enrol(t, "obama.jpg", "vendor_data", "user-1", "full_name", "Barack Obama")
+	s.enrol(t, "obama2.jpg", "vendor_data", "user-2", "full_name", "B. Obama")
+	s.enrol(t, "biden.jpg", "vendor_data", "user-3")
+	b.fill("Least similarity in percent", "85")
+	b.press("Compare everybody")
+	b.sees("1 group of people who are at least 85.0 % similar.", "Group 1: 2 people", "Barack Obama", "B. Obama", "strong likelihood")
+	b.inspect("duplicates")
+	b.press("Decline as duplicate")
+	b.sees("is Declined, as a duplicate.")
+	s.api(t, "GET", "/v3/sessions/?status=Declined", nil, 200, nil)
+	b.press("Compare everybody")
+	b.sees("Nobody looks like anybody else.")
+}
+
 func TestSettingsPage(t *testing.T) {
 	s := serve(t)
 	s.enrol(t, "obama.jpg", "vendor_data", "user-1")

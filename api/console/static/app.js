@@ -43,6 +43,7 @@ async function show(moveFocus) {
   leaving = new AbortController();
   const { signal } = leaving;
   setMenu(false);
+  document.querySelector('.done:not(.fresh)')?.remove();
   const at = where();
   if (at.name === 'home') {
     const { home } = await import('./start.js');
@@ -58,7 +59,7 @@ async function show(moveFocus) {
     if (here) link.setAttribute('aria-current', page?.within ? 'true' : 'page');
     else link.removeAttribute('aria-current');
   }
-  const place = h('div', { class: `page ${at.name}` });
+  const place = h('div', {});
   main.replaceChildren(heading, place);
   if (moveFocus) {
     heading.focus({ preventScroll: true });
@@ -83,11 +84,11 @@ function setMenu(open) {
 }
 
 function showNav(session) {
-  nav.replaceChildren(
+  nav.replaceChildren(h('div', {},
     h('ul', {}, Object.entries(pages).filter(([, page]) => !page.within)
       .map(([name, page]) => h('li', {}, h('a', { href: `#${name}` }, page.title)))),
     h('div', { class: 'who' }, h('p', { class: 'soft' }, 'Signed in with the key ', h('strong', {}, session.key_name || session.key_id)),
-      h('button', { type: 'button', onclick: leave }, 'Sign out'), h('a', { href: '../docs' }, 'API documentation')));
+      h('button', { type: 'button', onclick: leave }, 'Sign out'), h('a', { href: '../docs' }, 'API documentation'))));
   nav.hidden = false;
   menu.hidden = false;
 }

@@ -123,9 +123,11 @@ export function pager(offset, limit, total, address) {
   const step = (words, to, possible) => possible
     ? h('a', { class: 'button', href: address(to) }, words)
     : h('span', { class: 'button off', 'aria-disabled': 'true' }, words);
+  const words = h('span', {}, total === 0 ? 'none' : `${number(offset + 1)} – ${number(last)} of ${number(total)}`);
+  if (offset === 0 && total <= limit) return h('p', { class: 'pager soft' }, words);
   return h('nav', { class: 'pager', 'aria-label': 'Parts of the list' },
     step('Previous', Math.max(offset - limit, 0), offset > 0),
-    h('span', {}, total === 0 ? 'none' : `${number(offset + 1)} – ${number(last)} of ${number(total)}`),
+    words,
     step('Next', offset + limit, last < total));
 }
 
@@ -151,12 +153,12 @@ export const statuses = [['Approved', 'Approved'], ['In Review', 'In Review'], [
 
 // confirm asks before something that cannot be undone; it resolves to what the form holds, or
 // to null.
-export function confirm({ title, body, action, danger }) {
+export function confirm({ title, body, action, danger, only }) {
   return new Promise((resolve) => {
     const id = unique('dialog');
     const form = h('form', { method: 'dialog' }, h('h2', { id }, title), body,
       h('div', { class: 'actions' }, h('button', { value: 'yes', class: danger ? 'danger' : 'main' }, action),
-        h('button', { value: 'no', autofocus: true, formnovalidate: true }, 'Cancel')));
+        only ? null : h('button', { value: 'no', autofocus: true, formnovalidate: true }, 'Cancel')));
     const dialog = h('dialog', { 'aria-labelledby': id, onclose: () => {
       dialog.remove();
       resolve(dialog.returnValue === 'yes' ? new FormData(form) : null);
@@ -170,8 +172,9 @@ export function confirm({ title, body, action, danger }) {
 export function done(text) {
   say(text);
   document.querySelector('.done')?.remove();
-  const node = h('p', { class: 'done', 'aria-hidden': 'true' }, text);
+  const node = h('p', { class: 'done fresh', 'aria-hidden': 'true' }, text);
   document.body.append(node);
+  setTimeout(() => node.classList.remove('fresh'), 500); // what is said while a page is left stays on the next one
   setTimeout(() => node.remove(), 4000);
 }
 

@@ -49,33 +49,36 @@ function dangerous(session, again) {
     again(answer);
     done(listed ? 'Taken off the blocklist.' : 'Put on the blocklist.');
   }) }, listed ? 'Take off the blocklist' : 'Put on the blocklist');
-  const erase = h('button', { type: 'button', class: 'danger', onclick: () => busy(erase, trouble, () => eraseAfterAsking(session)) }, 'Erase…');
+  const erase = h('button', { type: 'button', class: 'danger', onclick: () => eraseAfterAsking(session, erase, trouble) }, 'Erase…');
   return h('div', { class: 'card' }, h('h2', {}, 'Blocklist and erasure'),
     h('p', { class: 'soft' }, listed ? 'Every search that finds this face is declined.' : 'On the blocklist, every search that finds this face is declined.'),
     h('div', { class: 'actions' }, block, erase), trouble);
 }
 
 // eraseAfterAsking says what goes before it goes.
-async function eraseAfterAsking(session) {
+async function eraseAfterAsking(session, button, trouble) {
   const name = sessionTitle(session);
-  const body = [h('p', {}, 'For good, with no way back: the template and the kept picture, name, document and comment of session ', h('strong', {}, `No. ${number(session.session_number)}`), ` (${name}).`)];
   const reference = session.vendor_data;
+  const body = [h('p', {}, 'For good, with no way back: the template and the kept picture, name, document and comment of session ', h('strong', {}, `No. ${number(session.session_number)}`), ` (${name}).`)];
   if (reference) {
-    const all = await call('GET', 'sessions/', { query: { vendor_data: reference, limit: 1 } });
+    const all = await busy(button, trouble, () => call('GET', 'sessions/', { query: { vendor_data: reference, limit: 1 } }));
+    if (!all) return;
     body.push(h('fieldset', {}, h('legend', {}, 'What to erase'),
       h('label', { class: 'check' }, h('input', { type: 'radio', name: 'what', value: 'session', checked: true }), ' only this session'),
       h('label', { class: 'check' }, h('input', { type: 'radio', name: 'what', value: 'owner' }), ` everything with the reference ${reference}: ${count(all.count, 'session', 'sessions')}, and every saved search with it`)));
   }
   const answer = await confirm({ title: `Erase ${name}?`, body, action: 'Erase for good', danger: true });
   if (!answer) return;
-  if (answer.get('what') === 'owner') {
-    const gone = await call('POST', 'users/delete/', { json: { vendor_data_list: [reference] } });
-    done(`Erased: ${count(gone.sessions_deleted, 'session', 'sessions')} and ${count(gone.searches_deleted, 'saved search', 'saved searches')}.`);
-  } else {
-    await call('DELETE', `session/${session.session_id}/delete/`);
-    done('The session is erased.');
-  }
-  location.hash = 'people';
+  await busy(button, trouble, async () => {
+    if (answer.get('what') === 'owner') {
+      const gone = await call('POST', 'users/delete/', { json: { vendor_data_list: [reference] } });
+      done(`Erased: ${count(gone.sessions_deleted, 'session', 'sessions')} and ${count(gone.searches_deleted, 'saved search', 'saved searches')}.`);
+    } else {
+      await call('DELETE', `session/${session.session_id}/delete/`);
+      done('The session is erased.');
+    }
+    location.hash = 'people';
+  });
 }
 
 // related is everything else with the same reference.

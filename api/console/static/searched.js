@@ -15,17 +15,19 @@ export function outcomePage(answer, { heading }) {
   const address = answer.face_search.user_image_url;
   const probe = () => face(address, 'The searched face', true);
   const trouble = h('div', {});
-  const erase = h('button', { type: 'button', class: 'danger', onclick: () => busy(erase, trouble, () => eraseSearch(answer.request_id)) }, 'Erase…');
+  const erase = h('button', { type: 'button', class: 'danger', onclick: () => eraseSearch(answer.request_id, erase, trouble) }, 'Erase…');
   return h('div', {}, outcome(answer, { probe }),
     h('p', { class: 'actions' }, answer.face_search.user_image.entities.length > 0
       ? h('a', { class: 'button', href: `#enrol?request=${answer.request_id}` }, 'Enrol this face') : null, erase), trouble);
 }
 
-async function eraseSearch(id) {
+async function eraseSearch(id, button, trouble) {
   const sure = await confirm({ title: 'Erase this search?', danger: true, action: 'Erase for good',
     body: h('p', {}, 'For good, with no way back: the searched face, its template and what the search found. Nobody who is enrolled is erased.') });
   if (!sure) return;
-  await call('DELETE', `session/${id}/delete/`);
-  done('The search is erased.');
-  location.hash = 'queue';
+  await busy(button, trouble, async () => {
+    await call('DELETE', `session/${id}/delete/`);
+    done('The search is erased.');
+    location.hash = 'queue';
+  });
 }
