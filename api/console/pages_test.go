@@ -245,7 +245,7 @@ func TestImportPage(t *testing.T) {
 		write(t, "people.csv", []byte(table)), photographPath(t, "obama.jpg"), photographPath(t, "biden.jpg"),
 		write(t, "noface.jpg", facetest.JPEG(t, facetest.Image(t, "obama.jpg", 8))),
 	}
-	for _, words := range []string{"2 enrolled, 0 known already, 2 refused", ""} {
+	for _, words := range []string{"2 enrolled, 0 known already, 2 refused", "0 enrolled, 2 known already, 2 refused"} {
 		b.tolerated = []string{"status of 400"}
 		b.upload("#import-Choose-files", files...)
 		b.press("Enrol 4 pictures")

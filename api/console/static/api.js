@@ -15,7 +15,7 @@ export class Refusal extends Error {
 let onSignedOut = () => {};
 export function whenSignedOut(f) { onSignedOut = f; }
 
-async function ask(method, address, { json, form, signal } = {}) {
+async function ask(method, address, { json, form, signal, onstatus } = {}) {
   const headers = { 'X-Facesearch-Console': '1' };
   if (json !== undefined) headers['Content-Type'] = 'application/json';
   let response;
@@ -25,6 +25,7 @@ async function ask(method, address, { json, form, signal } = {}) {
     if (cause.name === 'AbortError') throw cause;
     throw new Error('The server cannot be reached. Check that it is running and that you are online.', { cause });
   }
+  onstatus?.(response.status);
   if (response.status === 204) return null;
   let body = null;
   if (response.headers.get('Content-Type')?.startsWith('application/json')) body = await response.json();

@@ -104,9 +104,9 @@ async function enrol({ file, name, fields }, signal) {
   if (!file) throw Object.assign(new Error(`No file of the name ${name} was chosen.`), { status: 400 });
   const picture = await fitting(file).catch((cause) => { throw Object.assign(cause, { status: 400 }); });
   const id = fields.session_id || await nameOf(picture, fields);
-  const before = Date.now();
-  const session = await patient(() => call('POST', 'sessions/', { form: form({ portrait_image: picture, ...fields, session_id: id }), signal }), signal);
-  return session.created_at && new Date(session.created_at).getTime() < before - 60_000 ? 'known' : 'enrolled';
+  let status;
+  await patient(() => call('POST', 'sessions/', { form: form({ portrait_image: picture, ...fields, session_id: id }), signal, onstatus: (got) => { status = got; } }), signal);
+  return status === 201 ? 'enrolled' : 'known';
 }
 
 // nameOf names a session by what is enrolled, so that the same is enrolled once. A browser makes

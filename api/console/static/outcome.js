@@ -5,7 +5,7 @@ import { h, number, time } from './dom.js';
 const statusMeaning = {
   Approved: 'Nothing speaks against it.',
   'In Review': 'A person should look at it.',
-  Declined: 'A match on the blocklist, or something that made the picture useless.',
+  Declined: 'It should not pass; the reason is below.',
 };
 
 // outcome shows a search's answer. probe makes the searched face as a picture; upright is the

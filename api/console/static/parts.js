@@ -10,7 +10,7 @@ export function status(value) {
 }
 
 export function blocklisted(yes) {
-  return yes ? h('span', { class: 'badge block' }, h('span', { 'aria-hidden': 'true' }, '⛌'), ' On the blocklist') : null;
+  return yes ? h('span', { class: 'badge block' }, h('span', { 'aria-hidden': 'true' }, '!'), ' On the blocklist') : null;
 }
 
 // What a similarity means; the bands are those of the API.
@@ -55,7 +55,13 @@ export function warnings(list) {
   return h('ul', { class: 'warnings', 'aria-label': 'Warnings' }, list.map((each) => h('li', { class: each.log_type },
     h('strong', {}, each.short_description), h('span', { class: 'soft' }, ` ${severityWords[each.log_type] ?? each.log_type}`),
     h('p', {}, each.long_description),
-    each.additional_data ? h('p', { class: 'soft' }, each.additional_data.replaceAll('_', ' ')) : null)));
+    more(each))));
+}
+
+function more({ risk, additional_data: data }) {
+  if (!data) return null;
+  if (risk === 'FACE_IN_BLOCKLIST') return h('p', {}, h('a', { href: `#person/${data}` }, 'Open the session on the blocklist'));
+  return h('p', { class: 'soft' }, data.replaceAll('_', ' '));
 }
 
 // details is a list of names and values; values that are empty are left out.

@@ -32,7 +32,7 @@ export async function show(page, { signal }) {
 }
 
 async function fetchMore(state, signal) {
-  const answer = await call('GET', 'searches/', { query: { status: 'In Review', limit: ahead, offset: state.skipped }, signal });
+  const answer = await call('GET', 'searches/', { query: { status: 'In Review', order: 'oldest', limit: ahead, offset: state.skipped }, signal });
   state.list = answer.results;
   state.total = answer.count;
 }

@@ -12,7 +12,7 @@ export async function show(page, context) {
 // outcomePage shows a saved search with what can be done with it.
 export function outcomePage(answer, { heading }) {
   heading('Saved search');
-  const address = answer.face_search.user_image_url;
+  const address = answer.user_image_url;
   const probe = () => face(address, 'The searched face', true);
   const trouble = h('div', {});
   const erase = h('button', { type: 'button', class: 'danger', onclick: () => eraseSearch(answer.request_id, erase, trouble) }, 'Erase…');
