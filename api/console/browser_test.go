@@ -32,7 +32,7 @@ var (
 	stopBrowser func()
 )
 
-func openBrowser(t *testing.T) context.Context {
+func openBrowser(t testing.TB) context.Context {
 	t.Helper()
 	browserMu.Lock()
 	defer browserMu.Unlock()
@@ -66,7 +66,7 @@ func closeBrowser() {
 // A tab is a browser's page with a fresh profile. At the end of its test it fails for every
 // error on the console and every request to another place.
 type tab struct {
-	*testing.T
+	testing.TB
 	ctx  context.Context
 	url  string
 	mu   sync.Mutex
@@ -75,10 +75,10 @@ type tab struct {
 	tolerated []string
 }
 
-func newTab(t *testing.T, s *server) *tab {
+func newTab(t testing.TB, s *server) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(openBrowser(t), chromedp.WithNewBrowserContext())
-	b := &tab{T: t, url: s.url}
+	b := &tab{TB: t, url: s.url}
 	if err := chromedp.Listen(ctx, b.watch); err != nil { // opens the tab
 		t.Fatal(err)
 	}

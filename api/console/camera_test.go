@@ -16,7 +16,7 @@ import (
 
 // cameraFilm writes what the browser's pretended camera sees: a photograph that stands still, as
 // YUV4MPEG2, which is raw frames behind a line of text.
-func cameraFilm(t *testing.T) string {
+func cameraFilm(t testing.TB) string {
 	t.Helper()
 	const width, height = 640, 480
 	frame := imaging.Fit(facetest.Image(t, "obama2.jpg", height), width, height, imaging.Box)

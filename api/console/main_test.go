@@ -56,7 +56,12 @@ var readyPattern = regexp.MustCompile(`facesearch is ready at (http://\S+)`)
 
 func serve(t *testing.T) *server {
 	t.Helper()
-	s := &server{data: filepath.Join(t.TempDir(), "data")}
+	return serveAt(t, filepath.Join(t.TempDir(), "data"))
+}
+
+func serveAt(t testing.TB, data string) *server {
+	t.Helper()
+	s := &server{data: data}
 	said := &facetest.Buffer{}
 	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0", "--data", s.data, "--models", facetest.Models(t), "--bootstrap-key", bootstrapKey)
 	for _, each := range os.Environ() {

@@ -60,6 +60,8 @@ func BenchmarkSessions(b *testing.B) {
 		"first":    {Limit: 50},
 		"last":     {Limit: 50, Offset: 99_950},
 		"filtered": {Limit: 50, Status: face.Declined},
+		"number":   {Limit: 50, Number: 50_000},
+		"name":     {Limit: 50, Name: "nobody"}, // opens every one
 	} {
 		b.Run(name+"-100k", func(b *testing.B) {
 			for b.Loop() {
