@@ -4,7 +4,8 @@
 // The file's buckets:
 //
 //	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
-//	                           encrypted, which tell whether the file of keys is the store's
+//	                           encrypted, which tell whether the file of keys is the store's;
+//	                           erasures: which keys were destroyed, as a sum
 //	keys                       first 8 bytes of the digest → Key
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
@@ -73,6 +74,7 @@ var (
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret")
 	ownersKey     = []byte("owners")
+	erasuresKey   = []byte("erasures")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")

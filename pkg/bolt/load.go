@@ -1,0 +1,146 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	bbolt "go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
+
+	"facesearch/pkg/face"
+)
+
+const (
+	// loadRows templates are opened and put into the index at a time: 1 MiB, which stays in a
+	// core's cache on the way.
+	loadRows = 2048
+
+	// collectRows templates leave about 90 MB of ciphers behind, as each has a key of its own.
+	collectRows = 1 << 16
+)
+
+// A loader takes many vectors in portions; both kinds of index do.
+type loader interface {
+	Load(fill func(put func(keys []uint64, vectors [][]float32) error) error) error
+}
+
+// loadShard opens all templates and puts them into the index. Those of sessions that are in no
+// search are opened too, as only that tells a flag that was meant from one that is damaged.
+func (r records) loadShard(shard *shard) error {
+	return shard.approved.(loader).Load(func(put func([]uint64, [][]float32) error) error {
+		return r.eachTemplates(runtime.GOMAXPROCS(0), func(batch *openedRows) error {
+			batch.keys, batch.vectors = batch.keys[:0], batch.vectors[:0]
+			for i, row := range batch.rows {
+				switch flags := row.value[0]; {
+				case flags&flagBlocklisted != 0:
+					if err := shard.put(row.number, &batch.templates[i], flags); err != nil {
+						return err
+					}
+				case flags&flagApproved != 0:
+					batch.keys, batch.vectors = append(batch.keys, row.number), append(batch.vectors, batch.templates[i][:])
+				}
+			}
+			return put(batch.keys, batch.vectors)
+		})
+	})
+}
+
+// A sealedRow is a template as it is stored; key and value belong to the transaction.
+type sealedRow struct {
+	number     uint64
+	key, value []byte
+}
+
+// openedRows are a batch of templates, each in the place of its row. The rest is room for who
+// visits it.
+type openedRows struct {
+	rows      []sealedRow
+	templates [loadRows]face.Template
+
+	keys    []uint64
+	vectors [][]float32
+}
+
+// eachTemplates opens all templates with so many goroutines, in batches of ascending numbers, and
+// calls visit from each of them.
+func (r records) eachTemplates(goroutines int, visit func(*openedRows) error) error {
+	walk := &templateWalk{cursor: r.Bucket.Bucket(templatesBucket).Cursor()}
+	group, ctx := errgroup.WithContext(context.Background())
+	for range goroutines {
+		group.Go(func() error {
+			opener := &templateOpener{records: r, keys: window{vault: r.vault}}
+			for batch := new(openedRows); ctx.Err() == nil; {
+				if err := walk.next(batch); err != nil || len(batch.rows) == 0 {
+					return err
+				}
+				if err := opener.open(batch); err != nil {
+					return err
+				}
+				if err := visit(batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// A templateWalk is one walk over the templates bucket that many goroutines share.
+type templateWalk struct {
+	mu     sync.Mutex
+	cursor *bbolt.Cursor
+	walked int
+}
+
+// next fills a batch with the rows that follow; none when there are no more.
+func (w *templateWalk) next(batch *openedRows) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	batch.rows = batch.rows[:0]
+	for len(batch.rows) < loadRows {
+		step := w.cursor.Next
+		if w.walked == 0 {
+			step = w.cursor.First
+		}
+		key, value := step()
+		if key == nil {
+			break
+		}
+		number, err := numberOf(key)
+		if err != nil {
+			return err
+		}
+		batch.rows = append(batch.rows, sealedRow{number, key, value})
+		if w.walked++; w.walked%collectRows == 0 {
+			runtime.GC() // which else would wait for as much garbage as there is index
+		}
+	}
+	return nil
+}
+
+// A templateOpener decrypts templates. It is for one goroutine.
+type templateOpener struct {
+	records
+	keys        window
+	place, data []byte
+}
+
+func (o *templateOpener) open(batch *openedRows) (err error) {
+	for i, row := range batch.rows {
+		if len(row.value) < flagsBytes {
+			return fmt.Errorf("session %d: %w", row.number, errEmpty)
+		}
+		o.place = append(appendPlace(o.place[:0], o.application, templatesBucket, row.key), row.value[0])
+		o.data, err = open(&o.keys, o.place, row.value[flagsBytes:], o.data[:0])
+		if err == nil {
+			err = decodeTemplate(o.data, &batch.templates[i])
+		}
+		if err != nil {
+			return fmt.Errorf("session %d: %w", row.number, err)
+		}
+	}
+	return nil
+}
