@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -29,20 +30,13 @@ type loader interface {
 // loadShard opens all templates and puts them into the index. Those of sessions that are in no
 // search are opened too, as only that tells a flag that was meant from one that is damaged.
 func (r records) loadShard(shard *shard) error {
-	return shard.approved.(loader).Load(func(put func([]uint64, [][]float32) error) error {
-		return r.eachTemplates(runtime.GOMAXPROCS(0), func(batch *openedRows) error {
-			batch.keys, batch.vectors = batch.keys[:0], batch.vectors[:0]
-			for i, row := range batch.rows {
-				switch flags := row.value[0]; {
-				case flags&flagBlocklisted != 0:
-					if err := shard.put(row.number, &batch.templates[i], flags); err != nil {
-						return err
-					}
-				case flags&flagApproved != 0:
-					batch.keys, batch.vectors = append(batch.keys, row.number), append(batch.vectors, batch.templates[i][:])
-				}
-			}
-			return put(batch.keys, batch.vectors)
+	return shard.blocklisted.Load(func(blocklisted func([]uint64, [][]float32) error) error {
+		return shard.approved.(loader).Load(func(approved func([]uint64, [][]float32) error) error {
+			return r.eachTemplates(runtime.GOMAXPROCS(0), func(batch *openedRows) error {
+				return errors.Join(
+					batch.put(blocklisted, func(flags byte) bool { return flags&flagBlocklisted != 0 }),
+					batch.put(approved, func(flags byte) bool { return flags&(flagBlocklisted|flagApproved) == flagApproved }))
+			})
 		})
 	})
 }
@@ -53,14 +47,24 @@ type sealedRow struct {
 	key, value []byte
 }
 
-// openedRows are a batch of templates, each in the place of its row. The rest is room for who
-// visits it.
+// openedRows are a batch of templates, each in the place of its row.
 type openedRows struct {
 	rows      []sealedRow
 	templates [loadRows]face.Template
 
-	keys    []uint64
+	keys    []uint64 // room for put
 	vectors [][]float32
+}
+
+// put hands on the templates with some flags.
+func (o *openedRows) put(to func([]uint64, [][]float32) error, wanted func(flags byte) bool) error {
+	o.keys, o.vectors = o.keys[:0], o.vectors[:0]
+	for i, row := range o.rows {
+		if wanted(row.value[0]) {
+			o.keys, o.vectors = append(o.keys, row.number), append(o.vectors, o.templates[i][:])
+		}
+	}
+	return to(o.keys, o.vectors)
 }
 
 // eachTemplates opens all templates with so many goroutines, in batches of ascending numbers, and
