@@ -81,8 +81,13 @@ func (v *vault) begin(directory string) error {
 }
 
 // openVault opens the file of a store that is there already.
-func openVault(path string) (*vault, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+func openVault(path string) (*vault, error) { return openVaultFor(os.O_RDWR, path) }
+
+// openVaultToRead opens it for who writes nothing.
+func openVaultToRead(path string) (*vault, error) { return openVaultFor(os.O_RDONLY, path) }
+
+func openVaultFor(use int, path string) (*vault, error) {
+	file, err := os.OpenFile(path, use, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: without its keys the store cannot be read; put back the file that belongs to it", err)
 	}
