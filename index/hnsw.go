@@ -180,6 +180,9 @@ func (h *HNSW) Delete(key uint64) bool {
 	if !h.vectors.Delete(key) {
 		return false
 	}
+	if h.build != nil {
+		h.build.deleted = true
+	}
 	h.changed(key)
 	return true
 }

@@ -401,6 +401,28 @@ func TestHNSWRebuild(t *testing.T) {
 			t.Error("the graph did not answer after the build")
 		}
 	})
+	t.Run("OK asked for many times", func(t *testing.T) {
+		h := newHNSW(t, 4, sparse)
+		if err := h.PutAll(keys, vectors); err != nil {
+			t.Fatal(err)
+		}
+		release := held(h)
+		begun := 0
+		for key := range uint64(40) {
+			h.Delete(key)
+			if h.RebuildSoon() {
+				begun++
+			}
+		}
+		release()
+		if err := h.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		requireReady(t, h)
+		if stats := h.Stats(); begun != 1 || stats.Rebuilds != 1 || stats.Dead != 0 || stats.Nodes != len(keys)-40 {
+			t.Errorf("%d builds begun, %+v", begun, stats)
+		}
+	})
 	t.Run("ErrNotReady PutAll during it", func(t *testing.T) {
 		h := newHNSW(t, 4, sparse)
 		putEach(t, h, keys, vectors)

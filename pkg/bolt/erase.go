@@ -87,7 +87,7 @@ func (s *Store) erase(ctx context.Context, application string, which func(record
 	}, func(shard *shard) error {
 		shard.delete(numbers)
 		if graph, ok := shard.approved.(*index.HNSW); ok && len(numbers) > 0 {
-			go s.rebuild(graph) // its nodes hold the templates still, in memory
+			s.rebuildSoon(graph) // its nodes hold the templates still, in memory
 		}
 		return nil
 	})
