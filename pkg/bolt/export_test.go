@@ -8,6 +8,7 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
+	"facesearch/index"
 	"facesearch/pkg/face"
 )
 
@@ -91,4 +92,46 @@ func (s *Store) LockKeys() (unlock func() error, err error) {
 		s.vault.file = whole
 		return locked.Close()
 	}, nil
+}
+
+// RestoreDamaged does with the first chunk of a graph's snapshot what a start does, when it is
+// damaged as it is stored or, sealed again, in what was sealed. It returns why the snapshot is not
+// believed, and leaves the store as it was.
+func (s *Store) RestoreDamaged(application string, inside bool, damage func(chunk []byte)) error {
+	shard, err := s.shard(application)
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	bucket, err := applicationBucket(tx, application)
+	if err != nil {
+		return err
+	}
+	r, first := records{s.vault, application, bucket}, chunkKey(0)
+	chunks := r.Bucket.Bucket(graphBucket)
+	if inside {
+		slot, err := r.slot(graphBucket, first)
+		if err != nil {
+			return err
+		}
+		data, _, err := r.open(graphBucket, first)
+		if err != nil {
+			return err
+		}
+		damage(data)
+		if err := r.seal(slot, graphBucket, first, 0, data); err != nil {
+			return err
+		}
+	} else {
+		sealed := slices.Clone(chunks.Get(first))
+		damage(sealed)
+		if err := chunks.Put(first, sealed); err != nil {
+			return err
+		}
+	}
+	return shard.approved.(*index.HNSW).Restore(r.graphReader(), generation(bucket))
 }
