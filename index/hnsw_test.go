@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -406,15 +407,21 @@ func TestHNSWRebuild(t *testing.T) {
 		if err := h.PutAll(keys, vectors); err != nil {
 			t.Fatal(err)
 		}
-		release := held(h)
+		gate, first, once := make(chan struct{}), make(chan struct{}), sync.Once{}
+		h.SetDistance(func(a, b []float32) float32 {
+			once.Do(func() { close(first) })
+			<-gate
+			return index.Euclidean(a, b)
+		})
 		begun := 0
 		for key := range uint64(40) {
 			h.Delete(key)
 			if h.RebuildSoon() {
 				begun++
+				<-first // it has nodes already, which are deleted now
 			}
 		}
-		release()
+		close(gate)
 		if err := h.Wait(context.Background()); err != nil {
 			t.Fatal(err)
 		}
