@@ -158,12 +158,30 @@ func (h *HNSW) PutAll(keys []uint64, vectors [][]float32) error {
 	return nil
 }
 
+// Load is PutAll in portions, see Exact.Load. Each of them throws the graph away.
+func (h *HNSW) Load(fill func(put func(keys []uint64, vectors [][]float32) error) error) error {
+	return h.vectors.Load(func(put func([]uint64, [][]float32) error) error {
+		return fill(func(keys []uint64, vectors [][]float32) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			err := put(keys, vectors)
+			if err == nil {
+				h.setGraph(nil)
+			}
+			return err
+		})
+	})
+}
+
 // Delete removes a vector, see Index.
 func (h *HNSW) Delete(key uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.vectors.Delete(key) {
 		return false
+	}
+	if h.build != nil {
+		h.build.deleted = true
 	}
 	h.changed(key)
 	return true

@@ -4,7 +4,8 @@
 // The file's buckets:
 //
 //	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
-//	                           encrypted, which tell whether the file of keys is the store's
+//	                           encrypted, which tell whether the file of keys is the store's;
+//	                           erasures: which keys were destroyed, as a sum
 //	keys                       first 8 bytes of the digest → Key
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
@@ -73,6 +74,7 @@ var (
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret")
 	ownersKey     = []byte("owners")
+	erasuresKey   = []byte("erasures")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")
@@ -174,15 +176,7 @@ func (s *Store) prepare() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
 		if meta != nil {
-			version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
-			if version != schemaVersion {
-				return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
-			}
-			s.secret = append([]byte(nil), meta.Get(secretKey)...)
-			if len(s.secret) != secretBytes {
-				return errors.New("the store's secret is damaged")
-			}
-			return s.checkVault(tx)
+			return s.check(tx)
 		}
 		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -202,6 +196,23 @@ func (s *Store) prepare() error {
 		}
 		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	})
+}
+
+// check reads what a store that is there already says of itself.
+func (s *Store) check(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return errors.New("it is not a store")
+	}
+	version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
+	if version != schemaVersion {
+		return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
+	}
+	s.secret = append([]byte(nil), meta.Get(secretKey)...)
+	if len(s.secret) != secretBytes {
+		return errors.New("the store's secret is damaged")
+	}
+	return s.checkVault(tx)
 }
 
 func (s *Store) sealOwnersSecret(tx *bbolt.Tx) error {

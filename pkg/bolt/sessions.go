@@ -73,6 +73,8 @@ func (r records) putSession(slot uint64, session face.Session, template *face.Te
 	if err := r.sealJSON(slot, sessionsBucket, number, flags, session); err != nil {
 		return err
 	}
+	// Numbers ascend and a template never grows: half a page would stay empty for ever.
+	r.Bucket.Bucket(templatesBucket).FillPercent = 1
 	return r.seal(slot, templatesBucket, number, flags, encodeTemplate(template))
 }
 
