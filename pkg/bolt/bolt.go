@@ -6,6 +6,7 @@
 //	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
 //	                           encrypted, which tell whether the file of keys is the store's
 //	keys                       first 8 bytes of the digest → Key
+//	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
 //	applications/ID            record: Application; settings: Settings; generation: a counter
@@ -58,6 +59,7 @@ var ErrLocked = errors.New("the store is in use by another process")
 var (
 	metaBucket         = []byte("meta")
 	keysBucket         = []byte("keys")
+	accountsBucket     = []byte("accounts")
 	applicationsBucket = []byte("applications")
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
@@ -172,6 +174,10 @@ func (s *Store) begin() error {
 // prepare checks the schema version and the keys, or writes them into a new file.
 func (s *Store) prepare() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
+		// Apart from the others: stores of before there were accounts have none.
+		if _, err := tx.CreateBucketIfNotExists(accountsBucket); err != nil {
+			return err
+		}
 		meta := tx.Bucket(metaBucket)
 		if meta != nil {
 			version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
