@@ -30,7 +30,8 @@ type cli struct {
 	Serve  serveCommand  `cmd:"" help:"Start the server."`
 	Search searchCommand `cmd:"" help:"Search pictures on a server."`
 	Import importCommand `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
-	Keys   keysCommand   `cmd:"" help:"Create, list and revoke API keys."`
+	Apps   appsCommand   `cmd:"" help:"Create, list, rename and delete applications."`
+	Keys   keysCommand   `cmd:"" help:"Create, list, rename, rotate and revoke API keys."`
 	Models modelsCommand `cmd:"" help:"Show, check and fetch the model files."`
 	Demo   demoCommand   `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
 	Bench  benchCommand  `cmd:"" help:"Measure."`

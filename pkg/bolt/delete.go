@@ -10,9 +10,6 @@ import (
 	"facesearch/pkg/face"
 )
 
-// sealedBuckets are those of an application whose records are encrypted; the graph apart.
-var sealedBuckets = [][]byte{sessionsBucket, templatesBucket, picturesBucket, searchesBucket}
-
 // DeleteApplication implements face.Gallery. Like Erase it deletes the records and dooms their
 // keys in one transaction, then drops the index and overwrites the keys; what stays in free
 // pages in the clear is the names of the application and its API keys.
@@ -25,7 +22,8 @@ func (s *Store) DeleteApplication(ctx context.Context, application string) error
 		if err := deleteAccounts(r.Tx().Bucket(accountsBucket), ours); err != nil {
 			return err
 		}
-		for _, bucket := range sealedBuckets {
+		// Templates and pictures share the keys of their sessions and searches.
+		for _, bucket := range [][]byte{sessionsBucket, searchesBucket} {
 			if err := r.doomAll(bucket); err != nil {
 				return err
 			}

@@ -110,11 +110,11 @@ func TestDeleteApplicationDamaged(t *testing.T) {
 	directory, store := subjectStore(t, bolt.ExactIndex, list)
 	closeStore(t, store)
 	edit(t, directory, func(tx *bbolt.Tx) error {
-		pictures := bucketOf(tx, "applications", gallerytest.Application, "pictures")
-		key := []byte(list[1].Session.PictureID)
-		value := bytes.Clone(pictures.Get(key))
-		value[8]++ // the last byte of the slot
-		return pictures.Put(key, value)
+		searches := bucketOf(tx, "applications", gallerytest.Application, "searches")
+		key := []byte(list[1].search.ID)
+		value := bytes.Clone(searches.Get(key))
+		value[8]-- // the last byte of the slot
+		return searches.Put(key, value)
 	})
 	store = openStore(t, directory, quiet(bolt.ExactIndex))
 	if err := store.DeleteApplication(t.Context(), gallerytest.Application); err == nil {
