@@ -11,7 +11,7 @@ import (
 // registrationFlags say whether anybody may register, and how the codes reach them.
 type registrationFlags struct {
 	Registration bool   `help:"Let anybody make an application of his own by e-mail."`
-	SMTPAddress  string `help:"Mail server that sends the one-time codes of registrations; without it, they are written to the log. STARTTLS is required, but of one on this machine; port 465 is TLS from the start." name:"smtp-address" placeholder:"HOST:PORT"`
+	SMTPAddress  string `help:"Mail server that sends the one-time codes of registrations; without it, they are written to the log. It has to know STARTTLS, unless it is on this machine." name:"smtp-address" placeholder:"HOST:PORT"`
 	SMTPUser     string `help:"Name to log in with at the mail server; without it, nobody logs in." name:"smtp-user" placeholder:"NAME"`
 	SMTPPassword string `help:"Password for the mail server; better set in the environment or the config file than here." name:"smtp-password" placeholder:"PASSWORD"`
 	SMTPFrom     string `help:"E-mail address that mails are sent from." name:"smtp-from" placeholder:"ADDRESS"`

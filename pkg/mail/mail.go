@@ -19,9 +19,6 @@ import (
 // timeout is the patience with a mail server, for each step.
 const timeout = 15 * time.Second
 
-// tlsPort is the port on which a mail server speaks TLS from the first byte (RFC 8314).
-const tlsPort = 465
-
 // Options say which mail server sends, and as whom.
 type Options struct {
 	Address        string // host:port
@@ -54,9 +51,6 @@ func New(options Options) (*Sender, error) {
 	s := &Sender{from: options.From, host: host, common: []gomail.Option{
 		gomail.WithPort(port), gomail.WithTimeout(timeout), gomail.WithTLSPolicy(policyFor(host)),
 	}}
-	if port == tlsPort {
-		s.common = append(s.common, gomail.WithSSL())
-	}
 	if options.TLS != nil {
 		s.common = append(s.common, gomail.WithTLSConfig(options.TLS))
 	}
@@ -85,7 +79,18 @@ func (s *Sender) Send(ctx context.Context, mail account.Mail) error {
 	}
 	message.Subject(mail.Subject)
 	message.SetBodyString(gomail.TypeTextPlain, mail.Text)
-	client, err := gomail.NewClient(s.host, s.common...)
+	// go-mail leaves a connection open on which TLS or the login failed.
+	var connection net.Conn
+	defer func() {
+		if connection != nil {
+			connection.Close()
+		}
+	}()
+	dial := gomail.WithDialContextFunc(func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+		connection, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return connection, err
+	})
+	client, err := gomail.NewClient(s.host, append(s.common[:len(s.common):len(s.common)], dial)...)
 	if err != nil {
 		return err
 	}
