@@ -20,8 +20,11 @@ func (s *Store) accountKey(email string) []byte {
 	return mac.Sum(nil)
 }
 
-// ChangeAccount implements face.Gallery. A call that makes an account also deletes those that
-// are to be forgotten.
+// pruneEvery is how often accounts are deleted that are to be forgotten.
+const pruneEvery = time.Hour
+
+// ChangeAccount implements face.Gallery. Now and then it also deletes the accounts that are to
+// be forgotten; when, does not depend on the address, or its time would tell who is known.
 func (s *Store) ChangeAccount(ctx context.Context, email string, change func(*face.Account) error) (face.Account, error) {
 	if err := ctx.Err(); err != nil {
 		return face.Account{}, err
@@ -29,17 +32,17 @@ func (s *Store) ChangeAccount(ctx context.Context, email string, change func(*fa
 	var account face.Account
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		accounts, key, now := tx.Bucket(accountsBucket), s.accountKey(email), time.Now()
-		found, err := getJSON(accounts, key, &account)
-		if err != nil {
+		if _, err := getJSON(accounts, key, &account); err != nil {
 			return err
 		}
-		if found && forgotten(account, now) {
-			account, found = face.Account{}, false
+		if forgotten(account, now) {
+			account = face.Account{}
 		}
 		if err := change(&account); err != nil {
 			return err
 		}
-		if !found {
+		if now.Sub(s.pruned) >= pruneEvery {
+			s.pruned = now
 			gone := func(other face.Account) bool { return forgotten(other, now) }
 			if err := deleteAccounts(accounts, gone); err != nil {
 				return err

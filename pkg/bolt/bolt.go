@@ -105,6 +105,8 @@ type Store struct {
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
+	// pruned is when accounts were last pruned; only the one transaction that writes looks at it.
+	pruned time.Time
 
 	mu     sync.RWMutex // guards shards, not what is in them
 	shards map[string]*shard

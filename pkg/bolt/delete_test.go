@@ -2,10 +2,12 @@ package bolt_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -150,6 +152,40 @@ func TestAccountHidden(t *testing.T) {
 	}
 	if !stored {
 		t.Error("the account is in no file, so that this test says nothing")
+	}
+}
+
+// TestAccountsForgotten: accounts that are to be forgotten do not stay in the store.
+func TestAccountsForgotten(t *testing.T) {
+	directory, store := subjectStore(t, bolt.ExactIndex, nil)
+	put := func(email string, forget time.Time) {
+		t.Helper()
+		_, err := store.ChangeAccount(t.Context(), email, func(account *face.Account) error {
+			account.Password, account.ForgetAt = email, forget
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("for good", time.Time{})
+	put("for now", time.Now().Add(time.Hour))
+	put("no more", time.Now().Add(-time.Hour))
+	closeStore(t, store)
+	store = openStore(t, directory, quiet(bolt.ExactIndex))
+	put("another", time.Time{})
+	closeStore(t, store)
+	left := map[string]bool{}
+	edit(t, directory, func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("accounts")).ForEach(func(_, value []byte) error {
+			var account face.Account
+			err := json.Unmarshal(value, &account)
+			left[account.Password] = true
+			return err
+		})
+	})
+	if len(left) != 3 || left["no more"] {
+		t.Errorf("%v", left)
 	}
 }
 

@@ -73,7 +73,7 @@ func policyFor(host string) gomail.TLSPolicy {
 // Send sends one mail. Its errors name the step that failed and the mail server's code, and not
 // what it said, which may hold the address.
 func (s *Sender) Send(ctx context.Context, mail account.Mail) error {
-	message := gomail.NewMsg()
+	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if message.From(s.from) != nil || message.To(mail.To) != nil {
 		return errors.New("the mail has no address that can be sent to")
 	}
