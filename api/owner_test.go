@@ -189,6 +189,9 @@ func TestRotateKey(t *testing.T) {
 				t.Errorf("the new key is valid: %v, the old one: %v", o.find(t, made.Secret) != nil, o.find(t, old.Secret) != nil)
 			}
 			listed := o.keys(t, "")[old.ID]
+			if (listed.RevokedAt != nil) != (name == "AtOnce") {
+				t.Errorf("revoked at %v", listed.RevokedAt)
+			}
 			if each.old && (listed.ExpiresAt == nil || time.Until(*listed.ExpiresAt) > time.Hour) {
 				t.Errorf("it ends at %v", listed.ExpiresAt)
 			}

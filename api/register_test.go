@@ -156,6 +156,10 @@ func TestRegister(t *testing.T) {
 			t.Errorf("%+v", mail)
 		}
 		r.verify(t, email, mail.Code).refused(t, 400, "invalid_request", "")
+		kept, err := r.gallery.ChangeAccount(t.Context(), email, func(*face.Account) error { return nil })
+		if err != nil || kept.VerifiedAt.IsZero() || kept.Code != "" || !kept.ForgetAt.IsZero() || kept.Application != made.Application.UUID {
+			t.Errorf("the account was changed: %+v, %v", kept, err)
+		}
 	})
 	t.Run("AfterItsApplicationWasDeleted", func(t *testing.T) {
 		if err := r.gallery.DeleteApplication(t.Context(), made.Application.UUID); err != nil {
