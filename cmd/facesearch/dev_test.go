@@ -52,6 +52,27 @@ func register(t *testing.T, s *server, email string) (key string) {
 	return answer.APIKey
 }
 
+var mailedPattern = regexp.MustCompile(`one-time code is ([A-Z2-9]{6})\.`)
+
+// registerByMail makes an application with the code that is mailed.
+func registerByMail(t *testing.T, s *server, mail *facetest.MailServer, email string) {
+	t.Helper()
+	var answer struct {
+		APIKey string `json:"api_key"`
+	}
+	if got := post(t, s.url+"/auth/v2/programmatic/register", `{"email": "`+email+`", "password": "MyStr0ng!Pass"}`, &answer); got != 201 {
+		t.Fatalf("%d\n%s", got, s.said)
+	}
+	said := strings.Join(mail.Next(t).Lines, "\n")
+	code := mailedPattern.FindStringSubmatch(said)
+	if code == nil || !strings.Contains(said, "RCPT TO:<"+email+">") {
+		t.Fatalf("no code was mailed:\n%s", said)
+	}
+	if got := post(t, s.url+"/auth/v2/programmatic/verify-email", `{"email": "`+email+`", "code": "`+code[1]+`"}`, &answer); got != 200 || answer.APIKey == "" {
+		t.Fatalf("%d %+v", got, answer)
+	}
+}
+
 func TestDev(t *testing.T) {
 	photograph := facetest.JPEG(t, facetest.Image(t, "obama.jpg", 500))
 	data := t.TempDir()
@@ -119,6 +140,15 @@ func TestRegistration(t *testing.T) {
 	if err != nil || bytes.Contains(store, []byte("special")) || bytes.Contains(store, []byte("MyStr0ng")) || !bytes.Contains(store, []byte("$argon2id$v=19$m=19456,t=2,p=1$")) {
 		t.Errorf("the store holds the address or the password, or no hash of it: %v", err)
 	}
+	t.Run("ByMail", func(t *testing.T) {
+		post := facetest.ListenMail(t, nil, "AUTH PLAIN LOGIN")
+		s := serve(t, t.TempDir(), []string{"FACESEARCH_SMTP_FROM=facesearch@example.org"}, "--workers", "1", "--registration", "--smtp-address", post.Address)
+		registerByMail(t, s, post, email)
+		s.stop(t)
+		if text := s.said.String(); strings.Contains(text, "special") || strings.Contains(text, "code=") {
+			t.Errorf("the log says who registered, or the code:\n%s", text)
+		}
+	})
 	for name, arguments := range map[string][]string{
 		"WithoutAddress": {"--smtp-from", "a@example.org"}, "BadAddress": {"--smtp-address", "mail", "--smtp-from", "a@example.org"},
 		"WithoutSender": {"--smtp-address", "127.0.0.1:25"},

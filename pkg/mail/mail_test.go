@@ -1,14 +1,12 @@
 package mail_test
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"fmt"
 	"math/big"
 	"net"
 	"strings"
@@ -18,93 +16,9 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"facesearch/pkg/account"
+	"facesearch/pkg/facetest"
 	"facesearch/pkg/mail"
 )
-
-// A mailServer speaks as much SMTP as these tests need, and keeps what it is told.
-type mailServer struct {
-	address string
-	offers  []string // after EHLO
-	refuses string   // the recipient it does not know
-	tls     *tls.Config
-	told    chan told // one for each connection
-}
-
-// told is what a client said, and whether the mail came over TLS.
-type told struct {
-	lines     []string
-	encrypted bool
-}
-
-func listen(t *testing.T, certificate *tls.Config, offers ...string) *mailServer {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	server := &mailServer{address: listener.Addr().String(), offers: offers, tls: certificate, told: make(chan told, 10)}
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go server.talk(connection)
-		}
-	}()
-	return server
-}
-
-func (s *mailServer) talk(connection net.Conn) {
-	defer func() { connection.Close() }()
-	var said told
-	defer func() { s.told <- said }()
-	connection.SetDeadline(time.Now().Add(time.Minute))
-	reader := bufio.NewReader(connection)
-	answer := func(line string) { fmt.Fprintf(connection, "%s\r\n", line) }
-	answer("220 ready")
-	inMail := false
-	for {
-		line, err := reader.ReadString('\n')
-		if err != nil {
-			return
-		}
-		line = strings.TrimRight(line, "\r\n")
-		said.lines = append(said.lines, line)
-		verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
-		switch {
-		case inMail && line != ".":
-		case inMail:
-			inMail = false
-			answer("250 taken")
-		case verb == "EHLO":
-			answer("250-test")
-			for _, offer := range s.offers {
-				if offer != "STARTTLS" || !said.encrypted {
-					answer("250-" + offer)
-				}
-			}
-			answer("250 8BITMIME")
-		case verb == "STARTTLS":
-			answer("220 go ahead")
-			connection = tls.Server(connection, s.tls)
-			reader, said.encrypted = bufio.NewReader(connection), true
-		case verb == "AUTH":
-			answer("235 welcome")
-		case verb == "RCPT" && s.refuses != "" && strings.Contains(line, s.refuses):
-			answer("550 " + s.refuses + " is not known here")
-		case verb == "DATA":
-			inMail = true
-			answer("354 go on")
-		case verb == "QUIT":
-			answer("221 bye")
-			return
-		default:
-			answer("250 fine")
-		}
-	}
-}
 
 // certificate is one for 127.0.0.1, with the pool that trusts it.
 func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
@@ -142,29 +56,18 @@ func sender(t *testing.T, options mail.Options) *mail.Sender {
 
 var letter = account.Mail{To: "somebody@example.com", Subject: "Your code", Text: "Your one-time code is A3K9F2.\n", Code: "A3K9F2"}
 
-func (s *mailServer) next(t *testing.T) told {
-	t.Helper()
-	select {
-	case said := <-s.told:
-		return said
-	case <-time.After(time.Minute):
-		t.Fatal("nobody was connected")
-		return told{}
-	}
-}
-
 func TestSend(t *testing.T) {
 	pair, pool := certificate(t)
 	trusting := &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
 	t.Run("OK with STARTTLS and a login", func(t *testing.T) {
-		server := listen(t, pair, "STARTTLS", "AUTH PLAIN")
-		s := sender(t, mail.Options{Address: server.address, User: "user", Password: "secret", TLS: trusting})
+		server := facetest.ListenMail(t, pair, "STARTTLS", "AUTH PLAIN")
+		s := sender(t, mail.Options{Address: server.Address, User: "user", Password: "secret", TLS: trusting})
 		s.RequireTLS()
 		if err := s.Send(t.Context(), letter); err != nil {
 			t.Fatal(err)
 		}
-		said := server.next(t)
-		text := strings.Join(said.lines, "\n")
+		said := server.Next(t)
+		text := strings.Join(said.Lines, "\n")
 		for _, words := range []string{
 			"AUTH PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00user\x00secret")),
 			"MAIL FROM:<facesearch@example.org>", "RCPT TO:<somebody@example.com>", "Subject: Your code", letter.Text[:len(letter.Text)-1],
@@ -173,45 +76,45 @@ func TestSend(t *testing.T) {
 				t.Errorf("no %q in what was said:\n%s", words, text)
 			}
 		}
-		if !said.encrypted {
+		if !said.Encrypted {
 			t.Error("it was not encrypted")
 		}
 	})
 	t.Run("OK without TLS on this machine", func(t *testing.T) {
-		server := listen(t, nil)
-		if err := sender(t, mail.Options{Address: server.address}).Send(t.Context(), letter); err != nil {
+		server := facetest.ListenMail(t, nil)
+		if err := sender(t, mail.Options{Address: server.Address}).Send(t.Context(), letter); err != nil {
 			t.Fatal(err)
 		}
-		if said := server.next(t); said.encrypted || !strings.Contains(strings.Join(said.lines, "\n"), letter.Code) {
+		if said := server.Next(t); said.Encrypted || !strings.Contains(strings.Join(said.Lines, "\n"), letter.Code) {
 			t.Errorf("%+v", said)
 		}
 	})
-	requireNoMail := func(t *testing.T, said told) {
+	requireNoMail := func(t *testing.T, said facetest.Told) {
 		t.Helper()
-		if text := strings.Join(said.lines, "\n"); strings.Contains(text, letter.Code) || strings.Contains(text, letter.To) {
+		if text := strings.Join(said.Lines, "\n"); strings.Contains(text, letter.Code) || strings.Contains(text, letter.To) {
 			t.Errorf("it was sent all the same:\n%s", text)
 		}
 	}
 	t.Run("ErrNoTLS", func(t *testing.T) {
-		server := listen(t, nil)
-		s := sender(t, mail.Options{Address: server.address})
+		server := facetest.ListenMail(t, nil)
+		s := sender(t, mail.Options{Address: server.Address})
 		s.RequireTLS()
 		if err := s.Send(t.Context(), letter); err == nil {
 			t.Error("no error")
 		}
-		requireNoMail(t, server.next(t))
+		requireNoMail(t, server.Next(t))
 	})
 	t.Run("ErrNotTrusted", func(t *testing.T) {
-		server := listen(t, pair, "STARTTLS")
-		if err := sender(t, mail.Options{Address: server.address}).Send(t.Context(), letter); err == nil {
+		server := facetest.ListenMail(t, pair, "STARTTLS")
+		if err := sender(t, mail.Options{Address: server.Address}).Send(t.Context(), letter); err == nil {
 			t.Error("no error")
 		}
-		requireNoMail(t, server.next(t))
+		requireNoMail(t, server.Next(t))
 	})
 	t.Run("ErrRefused", func(t *testing.T) {
-		server := listen(t, nil)
-		server.refuses = letter.To
-		err := sender(t, mail.Options{Address: server.address}).Send(t.Context(), letter)
+		server := facetest.ListenMail(t, nil)
+		server.Refuses = letter.To
+		err := sender(t, mail.Options{Address: server.Address}).Send(t.Context(), letter)
 		if err == nil || !strings.Contains(err.Error(), "550") || strings.Contains(err.Error(), letter.To) {
 			t.Errorf("%v", err)
 		}
