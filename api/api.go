@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"facesearch/pkg/account"
 	"facesearch/pkg/face"
 	"facesearch/pkg/search"
 )
@@ -26,6 +27,13 @@ type Options struct {
 	Log       *slog.Logger
 	// Now is the clock for the expiry of addresses; time.Now when nil.
 	Now func() time.Time
+	// Registration lets anybody make an application by e-mail. Mail sends the codes; nil: they
+	// are written to Log.
+	Registration bool
+	Mail         account.Sender
+	// Dev makes the server a stand-in for tests of clients: it accepts search.DevKey and obeys
+	// X-Simulate.
+	Dev bool
 }
 
 // A Server answers HTTP requests. Until Ready is called it answers only /healthz, and says
@@ -42,6 +50,9 @@ type parts struct {
 	gallery face.Gallery
 	service *search.Service
 	media   *signer
+	usage   *search.Usage
+	// accounts is nil where registration is off.
+	accounts *account.Service
 }
 
 // uploadsMax is how many request bodies are read at once; each holds at most its pictures and
@@ -56,6 +67,9 @@ func New(options Options) *Server {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.Mail == nil {
+		options.Mail = account.LogSender{Log: options.Log}
+	}
 	options.PublicURL = strings.TrimRight(options.PublicURL, "/")
 	s := &Server{options: options, uploads: make(chan struct{}, uploadsMax)}
 	s.router = s.routes()
@@ -68,7 +82,13 @@ func (s *Server) Ready(ctx context.Context, gallery face.Gallery, service *searc
 	if err != nil {
 		return err
 	}
-	s.ready.Store(&parts{gallery, service, &signer{secret, s.options.Now}})
+	parts := &parts{gallery: gallery, service: service, media: &signer{secret, s.options.Now}, usage: search.NewUsage(gallery)}
+	if s.options.Registration {
+		if parts.accounts, err = account.New(ctx, gallery, s.options.Mail, s.options.Now); err != nil {
+			return err
+		}
+	}
+	s.ready.Store(parts)
 	return nil
 }
 
@@ -91,8 +111,10 @@ func (s *Server) routes() http.Handler {
 	router.Group(func(router chi.Router) {
 		router.Use(s.whenReady)
 		router.Get("/v3/media/{id}", s.media)
+		router.Post("/auth/v2/programmatic/register", s.register)
+		router.Post("/auth/v2/programmatic/verify-email", s.verifyEmail)
 		router.Group(func(router chi.Router) {
-			router.Use(s.withKey)
+			router.Use(s.withSimulation, s.withKey)
 			router.Post("/v3/face-search", s.faceSearch)
 			router.Post("/v3/face-match", s.faceMatch)
 			router.Get("/v3/sessions", s.sessions)

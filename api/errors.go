@@ -25,6 +25,8 @@ var statusOf = map[face.Code]int{
 	face.CodeNotFound:     http.StatusNotFound,
 	codeMethod:            http.StatusMethodNotAllowed,
 	face.CodeConflict:     http.StatusConflict,
+	face.CodeCredits:      http.StatusForbidden,
+	face.CodeRateLimited:  http.StatusTooManyRequests,
 	face.CodeBusy:         http.StatusServiceUnavailable,
 	codeInternal:          http.StatusInternalServerError,
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+
+	"facesearch/pkg/face"
 )
 
 // FormLimits are the bounds that the tests hold a form to.
@@ -32,3 +34,9 @@ func Routes(s *Server) (list [][2]string, err error) {
 
 // JSONBytesMax is the bound that the tests hold a JSON body to.
 const JSONBytesMax = jsonBytesMax
+
+// ScopeOf is the table of what a key needs for which route.
+func ScopeOf() map[string]face.Scope { return scopeOf }
+
+// SimulatedWait is how long X-Simulate: slow waits.
+const SimulatedWait = simulatedWait

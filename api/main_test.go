@@ -228,6 +228,17 @@ func (a *tenant) newKey(t *testing.T) (secret, id string) {
 	return secret, key.ID
 }
 
+// withScope is the same tenant with a key of that scope.
+func (a *tenant) withScope(t *testing.T, scope face.Scope) *tenant {
+	t.Helper()
+	other := *a
+	other.key = confide(search.NewSecret())
+	if _, err := search.StoreKey(t.Context(), a.gallery, face.Key{Application: a.id, Name: string(scope), Scope: scope}, other.key); err != nil {
+		t.Fatal(err)
+	}
+	return &other
+}
+
 // size is how many sessions the application's searches compare with.
 func (a *tenant) size(t *testing.T) int {
 	t.Helper()

@@ -8,24 +8,43 @@ import (
 	"facesearch/pkg/search"
 )
 
-// withKey finds the application that a request's x-api-key acts for.
+// withKey finds the application that a request's x-api-key acts for, and whether the key may do
+// what is asked.
 func (s *Server) withKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secret := r.Header.Get("x-api-key")
-		if secret == "" {
-			s.fail(w, r, &face.Error{Code: face.CodeUnauthorized, Detail: "The x-api-key header is missing: send the API key of an application."})
-			return
+		key, err := s.findKey(r)
+		if err == nil {
+			err = checkScope(key, r)
 		}
-		key, err := s.ready.Load().gallery.KeyByDigest(r.Context(), search.Digest(secret))
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), applicationKey, key.Application)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyKey, key)))
 	})
 }
 
-func application(ctx context.Context) string {
-	id, _ := ctx.Value(applicationKey).(string)
-	return id
+func (s *Server) findKey(r *http.Request) (face.Key, error) {
+	secret := r.Header.Get("x-api-key")
+	if secret == "" {
+		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The x-api-key header is missing: send the API key of an application."}
+	}
+	if secret == search.DevKey && !s.options.Dev {
+		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The development key is only valid at a server that runs with --dev."}
+	}
+	ready := s.ready.Load()
+	key, err := ready.gallery.KeyByDigest(r.Context(), search.Digest(secret))
+	if err != nil {
+		return face.Key{}, err
+	}
+	ready.usage.Note(key, s.options.Now())
+	return key, nil
 }
+
+// keyOf is the key that a request came with.
+func keyOf(ctx context.Context) face.Key {
+	key, _ := ctx.Value(keyKey).(face.Key)
+	return key
+}
+
+func application(ctx context.Context) string { return keyOf(ctx).Application }

@@ -22,6 +22,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"facesearch/api"
+	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
 )
 
@@ -461,6 +462,8 @@ func TestDocumentAnswers(t *testing.T) {
 	starting := &tenant{world: a.world, id: a.id, key: a.key, url: notReady(t)}
 	failing := &tenant{world: a.world, id: a.id, key: a.key, url: a.serve(t, api.Options{}, broken{}, 1, 10)}
 	failing.post(t, "/v3/face-search/", file("user_image", picture))
+	searcher := a.withScope(t, face.ScopeSearch)
+	registrations(t, a, starting)
 	for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/docs"} {
 		stranger.get(t, path)
 		starting.get(t, path)
@@ -473,6 +476,9 @@ func TestDocumentAnswers(t *testing.T) {
 		}
 		each.send(t, stranger, each.method, of)
 		each.send(t, starting, each.method, of)
+		if each.scope(t) != face.ScopeSearch {
+			each.send(t, searcher, each.method, of)
+		}
 		each.send(t, a, "PUT", of)
 		each.send(t, a, each.method, uuid.NewString())
 		if each.method != http.MethodDelete { // the session is needed until the end

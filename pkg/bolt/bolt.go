@@ -7,6 +7,7 @@
 //	                           encrypted, which tell whether the file of keys is the store's;
 //	                           erasures: which keys were destroyed, as a sum
 //	keys                       first 8 bytes of the digest → Key
+//	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
 //	applications/ID            record: Application; settings: Settings; generation: a counter
@@ -59,6 +60,7 @@ var ErrLocked = errors.New("the store is in use by another process")
 var (
 	metaBucket         = []byte("meta")
 	keysBucket         = []byte("keys")
+	accountsBucket     = []byte("accounts")
 	applicationsBucket = []byte("applications")
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
@@ -105,6 +107,8 @@ type Store struct {
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
+	// pruned is when accounts were last pruned; only the one transaction that writes looks at it.
+	pruned time.Time
 
 	mu     sync.RWMutex // guards shards, not what is in them
 	shards map[string]*shard
@@ -174,6 +178,10 @@ func (s *Store) begin() error {
 // prepare checks the schema version and the keys, or writes them into a new file.
 func (s *Store) prepare() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
+		// Apart from the others: stores of before there were accounts have none.
+		if _, err := tx.CreateBucketIfNotExists(accountsBucket); err != nil {
+			return err
+		}
 		meta := tx.Bucket(metaBucket)
 		if meta != nil {
 			return s.check(tx)

@@ -48,7 +48,15 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"CreateKey", testCreateKey},
 		{"Keys", testKeys},
 		{"RevokeKey", testRevokeKey},
+		{"ChangeKey", testChangeKey},
 		{"KeyByDigest", testKeyByDigest},
+		{"KeyScope", testKeyScope},
+		{"KeyExpiry", testKeyExpiry},
+		{"ChangeAccount", testChangeAccount},
+		{"ChangeAccountConcurrently", testChangeAccountConcurrently},
+		{"RenameApplication", testRenameApplication},
+		{"DeleteApplication", testDeleteApplication},
+		{"DeleteApplicationConcurrently", testDeleteApplicationConcurrently},
 		{"Enrol", testEnrol},
 		{"EnrolConcurrently", testEnrolConcurrently},
 		{"Session", testSession},
@@ -258,7 +266,7 @@ func newEnrolment(id string) face.Enrolment {
 
 func newKey(application, id string) face.Key {
 	return face.Key{
-		ID: id, Application: application, Name: "the name of " + id,
+		ID: id, Application: application, Name: "the name of " + id, Scope: face.ScopeEnrol,
 		Digest: sha256.Sum256([]byte("secret of " + id)), CreatedAt: moment(3),
 	}
 }

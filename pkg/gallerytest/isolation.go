@@ -58,6 +58,16 @@ func calls(names things) []call {
 		{"RevokeKey", func(ctx context.Context, store Store, application string) error {
 			return store.RevokeKey(ctx, application, names.key)
 		}},
+		{"ChangeKey", func(ctx context.Context, store Store, application string) error {
+			_, err := store.ChangeKey(ctx, application, names.key, func(key *face.Key) error {
+				key.Name += "+"
+				return nil
+			})
+			return err
+		}},
+		{"RenameApplication", func(ctx context.Context, store Store, application string) error {
+			return store.RenameApplication(ctx, application, "another name")
+		}},
 		{"Enrol", func(ctx context.Context, store Store, application string) error {
 			_, _, err := store.Enrol(ctx, application, newEnrolment(newID()))
 			return err
@@ -213,6 +223,11 @@ func (f *fixture) requireNotTheirs(t *testing.T, names things) {
 		requireCode(t, "Picture", err, face.CodeNotFound)
 	}
 	requireCode(t, "RevokeKey", f.store.RevokeKey(ctx, theirs, names.key), face.CodeNotFound)
+	_, err = f.store.ChangeKey(ctx, theirs, names.key, func(key *face.Key) error {
+		key.Name = "theirs"
+		return nil
+	})
+	requireCode(t, "ChangeKey", err, face.CodeNotFound)
 	_, err = f.store.Change(ctx, theirs, names.session, looks[3].give)
 	requireCode(t, "Change", err, face.CodeNotFound)
 	for _, id := range []string{names.session, names.search} {
@@ -236,6 +251,13 @@ func testCancelledContext(t *testing.T, place func(testing.TB) Harness) {
 		}},
 		call{"Applications", func(ctx context.Context, store Store, _ string) error {
 			_, err := store.Applications(ctx)
+			return err
+		}},
+		call{"DeleteApplication", func(ctx context.Context, store Store, application string) error {
+			return store.DeleteApplication(ctx, application)
+		}},
+		call{"ChangeAccount", func(ctx context.Context, store Store, _ string) error {
+			_, err := store.ChangeAccount(ctx, "somebody@example.org", func(*face.Account) error { return nil })
 			return err
 		}},
 		call{"KeyByDigest", func(ctx context.Context, store Store, _ string) error {
