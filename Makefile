@@ -29,10 +29,16 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 # ONNX Runtime's Linux builds report to their maker since 1.29; nothing here may.
 export ORT_DISABLE_TELEMETRY := 1
 
-# Where the tests find the files. Not exported: the program reads such names as its flags.
-TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)'
+# What the tests run beside Go. The folders are named for what is installed in them.
+folder = $(CACHE)/$(1)/$(shell cat $(2) | sha256sum | cut -c1-16)
+PYTHON_CLIENT := $(call folder,python-client,.ci/clients testdata/clients/requirements.txt $(wildcard clients/python/*.py) clients/python/pyproject.toml)
+TYPESCRIPT := $(call folder,typescript,.ci/clients testdata/clients/package-lock.json)
 
-.PHONY: help tools setup build run demo test bench peers lint fuzz licences image clean
+# Where the tests find the files. Not exported: the program reads such names as its flags.
+TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)' \
+	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)'
+
+.PHONY: help tools testtools setup build run demo test bench peers lint fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -67,7 +73,7 @@ demo: setup ## the same, with a few photographs enrolled and one searched
 # Go compiles a package's C++ anew for race builds, even for vet. The tests need the race
 # build, so everything here is one: a machine that only tests compiles the C++ once.
 test: export GOFLAGS := $(GOFLAGS) -race
-test: tools $(STATICCHECK) ## set up, then vet, staticcheck and all tests with the race detector
+test: tools $(STATICCHECK) $(PYTHON_CLIENT) $(TYPESCRIPT) ## set up, then vet, staticcheck and all tests with the race detector
 	@go run ./cmd/facesearch models fetch --models $(MODELS)
 	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
 	go vet ./...
@@ -81,6 +87,15 @@ lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 
 $(STATICCHECK): | tools
 	GOFLAGS=-trimpath GOBIN=$(@D) go install $(STATICCHECK_PACKAGE)
+
+testtools: tools
+	@.ci/setup tests
+
+$(PYTHON_CLIENT): | testtools
+	@.ci/clients python $@
+
+$(TYPESCRIPT): | testtools
+	@.ci/clients typescript $@
 
 PEERS := bench/peers
 PYTHON ?= $(if $(wildcard $(PEERS)/bin/python),$(PEERS)/bin/python,python3)
