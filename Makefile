@@ -38,11 +38,11 @@ TYPESCRIPT := $(call folder,typescript,.ci/clients testdata/clients/package-lock
 TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)' \
 	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)'
 
-.PHONY: help tools testtools setup build run demo test bench peers lint fuzz licences image clean
+.PHONY: help tools testtools setup build run demo test bench peers lint schemathesis fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf '  make %-7s %s\n' "$$name" "$$text"; done
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) IMAGE=$(IMAGE)'
 
 # The system's packages, a look at Go's version, and the compiler wrapper's copy.
@@ -109,6 +109,18 @@ bench: setup ## the steps of a search, and the index, into bench/ (peers: "make 
 peers: tools ## other engines to measure beside, in a Python environment of their own
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet dlib-bin numpy pillow faiss-cpu hnswlib
+
+SCHEMATHESIS := $(CACHE)/schemathesis-4.32.5
+EXAMPLES ?= 30
+
+schemathesis: setup $(SCHEMATHESIS) ## the OpenAPI document against a running server, EXAMPLES a path
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	@.ci/schemathesis bin/facesearch $(CURDIR)/$(MODELS) $(CURDIR)/$(PHOTOGRAPHS) $(SCHEMATHESIS)/bin/schemathesis --max-examples $(EXAMPLES)
+
+$(SCHEMATHESIS): | tools
+	@python3 -m venv $@ && \
+	$@/bin/pip install --quiet --disable-pip-version-check schemathesis==$(lastword $(subst -, ,$@)) || \
+	{ rm -rf $@; exit 1; }
 
 fuzz: setup ## every fuzz test for FUZZTIME
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
