@@ -38,12 +38,12 @@ TYPESCRIPT := $(call folder,typescript,.ci/clients testdata/clients/package-lock
 TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)' \
 	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)'
 
-.PHONY: help tools testtools setup build run demo test bench peers lint schemathesis fuzz licences image clean
+.PHONY: help tools testtools setup build run demo test bench peers lint schemathesis kill fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
-	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) IMAGE=$(IMAGE)'
+	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) EXAMPLES=$(EXAMPLES) ROUNDS=$(ROUNDS) IMAGE=$(IMAGE)'
 
 # The system's packages, a look at Go's version, and the compiler wrapper's copy.
 tools: $(TOOLCHAIN)
@@ -121,6 +121,12 @@ $(SCHEMATHESIS): | tools
 	@python3 -m venv $@ && \
 	$@/bin/pip install --quiet --disable-pip-version-check schemathesis==$(lastword $(subst -, ,$@)) || \
 	{ rm -rf $@; exit 1; }
+
+ROUNDS ?= 200
+
+kill: setup ## kill the server ROUNDS times in the middle of its work, and look at what is left
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	$(TEST_FILES) FACESEARCH_KILL_ROUNDS=$(ROUNDS) go test -count 1 -timeout 0 -v -run '^TestKilledWhileServing$$' ./cmd/facesearch
 
 fuzz: setup ## every fuzz test for FUZZTIME
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)

@@ -59,7 +59,7 @@ class Image(TypedDict):
     best_angle: int
 
 
-class Warning(TypedDict):
+class SearchWarning(TypedDict):
     risk: str
     additional_data: Optional[str]
     log_type: str  # information, warning or error
@@ -72,7 +72,7 @@ class FaceSearch(TypedDict):
     total_matches: int
     matches: List[Match]  # the most similar first
     user_image: Image
-    warnings: List[Warning]
+    warnings: List[SearchWarning]
 
 
 class SearchAnswer(TypedDict):
