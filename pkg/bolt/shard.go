@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -24,6 +25,7 @@ type shard struct {
 	moving      sync.RWMutex
 	approved    index.Index
 	blocklisted *index.Exact
+	sessions    atomic.Int64 // stored, in the index or not
 }
 
 func (s *Store) newShard() *shard {
@@ -134,6 +136,7 @@ func (r records) loadTemplates(shard *shard) error {
 	if err != nil {
 		return err
 	}
+	shard.sessions.Store(int64(len(rows)))
 	templates := make([]face.Template, len(rows))
 	if err := r.openRows(rows, templates); err != nil {
 		return err
