@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -32,3 +34,22 @@ func Routes(s *Server) (list [][2]string, err error) {
 
 // JSONBytesMax is the bound that the tests hold a JSON body to.
 const JSONBytesMax = jsonBytesMax
+
+// The bounds that the tests hold the counting of requests to.
+const (
+	WrongKeysPerWindow = wrongKeysPerWindow
+	CountedMax         = countedMax
+)
+
+// FillWindows counts requests of that many keys, each with a wrong and a right one, and returns
+// how many were remembered at most.
+func FillWindows(keys int) (most int) {
+	var g guesses
+	for i := range keys {
+		from := origin{client: netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})}
+		g.remember(from, false, time.Now())
+		g.remember(from, true, time.Now())
+		most = max(most, len(g.wrong.counts), len(g.right))
+	}
+	return most
+}

@@ -24,6 +24,7 @@ func (s *Server) faceMatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.metrics.compared(result)
 	w.Header().Set("Server-Timing", serverTiming(result.Timings))
 	writeJSON(w, http.StatusOK, wireMatchOf(result))
 }

@@ -127,7 +127,7 @@ func newWorld(directory string) (*world, error) {
 		return nil, err
 	}
 	w := &world{engine: engine, describer: describer, gallery: &counted{Gallery: store}}
-	server, err := w.start(api.Options{}, engine, worldWorkers, 1000)
+	server, err := w.start(api.Options{OpenTopUp: true}, engine, worldWorkers, 1000)
 	if err != nil {
 		return nil, err
 	}

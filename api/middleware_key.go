@@ -16,7 +16,19 @@ func (s *Server) withKey(next http.Handler) http.Handler {
 			s.fail(w, r, &face.Error{Code: face.CodeUnauthorized, Detail: "The x-api-key header is missing: send the API key of an application."})
 			return
 		}
-		key, err := s.ready.Load().gallery.KeyByDigest(r.Context(), search.Digest(secret))
+		from := origin{clientOf(r), search.Digest(secret)}
+		if err := s.guesses.check(from, s.options.Now()); err != nil {
+			s.metrics.limited("address")
+			s.fail(w, r, err)
+			return
+		}
+		key, err := s.ready.Load().gallery.KeyByDigest(r.Context(), from.digest)
+		if err == nil || face.CodeOf(err) == face.CodeUnauthorized {
+			s.guesses.remember(from, err == nil, s.options.Now())
+		}
+		if err == nil {
+			err = s.admit(r.Context(), w.Header(), key)
+		}
 		if err != nil {
 			s.fail(w, r, err)
 			return

@@ -42,6 +42,8 @@ func Owner(server *Server, gallery face.Gallery) http.Handler {
 	router.Get("/keys", o.keys)
 	router.Post("/keys", o.createKey)
 	router.Delete("/keys/{id}", o.revokeKey)
+	router.Get("/credits", o.credits)
+	router.Post("/credits", o.addCredits)
 	return router
 }
 

@@ -50,6 +50,7 @@ type serverFlags struct {
 	BootstrapKey string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
 	PublicURL    string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
 	LogFormat    string `help:"Log as text or json." enum:"text,json" default:"text"`
+	networkFlags `embed:""`
 	quiet        bool   // log warnings only
 	Example      string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
 }
@@ -83,18 +84,35 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if c.Workers < 1 || c.Waiting < 0 {
 		return errors.New("--workers is at least 1 and --waiting at least 0")
 	}
+	options := api.Options{PublicURL: c.PublicURL, Log: log}
+	if err := c.into(&options); err != nil {
+		return err
+	}
+	certificate, err := c.tlsConfig(log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listening at %s: %w", c.Addr, err)
 	}
-	handler := api.New(api.Options{PublicURL: c.PublicURL, Log: log})
+	handler := api.New(options)
 	server := newHTTPServer(handler, log)
+	server.TLSConfig = certificate
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serveOn(server, listener) }()
 	defer func() {
 		err = errors.Join(err, shutdown(server, served))
 	}()
 
+	metricsAddress, stopMetrics, err := c.serveMetrics(handler.Metrics(), newHTTPServer(nil, log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopMetrics()) }()
+	if metricsAddress != "" {
+		log.Info("metrics are answered apart", "address", metricsAddress+"/metrics")
+	}
 	parts, err := c.load(ctx, log)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // told to stop while it was starting
@@ -115,7 +133,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if err := handler.Ready(ctx, parts.store, parts.service); err != nil {
 		return err
 	}
-	ready(addressOf(listener), key)
+	ready(addressOf(listener, certificate != nil), key)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished first")
@@ -129,12 +147,24 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 
 // addressOf is where this machine reaches the server: its own loopback address when it
 // listens at all of them.
-func addressOf(listener net.Listener) string {
+func addressOf(listener net.Listener, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	address := listener.Addr().(*net.TCPAddr)
 	if address.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", address.Port)
+		return fmt.Sprintf("%s127.0.0.1:%d", scheme, address.Port)
 	}
-	return "http://" + address.String()
+	return scheme + address.String()
+}
+
+// serveOn speaks TLS, and HTTP/2, where the server has a certificate.
+func serveOn(server *http.Server, listener net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "")
+	}
+	return server.Serve(listener)
 }
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
