@@ -53,3 +53,11 @@ func FillWindows(keys int) (most int) {
 	}
 	return most
 }
+
+// ClientOf is the address that a request is counted by.
+func ClientOf(trusted []netip.Prefix, r *http.Request) (address string) {
+	withClient(trusted)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		address = clientOf(r).String()
+	})).ServeHTTP(nil, r)
+	return address
+}

@@ -190,6 +190,9 @@ func (c *counted) SaveSearch(ctx context.Context, application string, search fac
 	return c.Gallery.SaveSearch(ctx, application, search, picture)
 }
 
+// Stats are those of the store.
+func (c *counted) Stats() face.Stats { return c.Gallery.(*bolt.Store).Stats() }
+
 func (c *counted) savedBy(application string) int64 {
 	counter, ok := c.saved.Load(application)
 	if !ok {
