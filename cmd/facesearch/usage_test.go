@@ -29,7 +29,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys revoke",
+	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys revoke", "credits show", "credits add",
 		"models list", "models fetch", "demo", "bench photo", "health"}
 	top := run(t, nil, "--help")
 	top.ended(t, 0)
