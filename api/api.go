@@ -90,7 +90,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 func (s *Server) routes() http.Handler {
 	router := chi.NewRouter()
 	router.Use(withRequestID, withLog(s.options.Log), s.metrics.withRequests, withRecovery(s.options.Log),
-		withClient(s.options.TrustedProxies), withCORS(s.options.CORSOrigins), middleware.StripSlashes, middleware.GetHead)
+		withForwardedWarning(s.options.TrustedProxies, s.options.Log), withClient(s.options.TrustedProxies), withCORS(s.options.CORSOrigins), middleware.StripSlashes, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, face.NotFound("There is nothing at %s.", r.URL.Path))
 	})

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5/middleware"
 )
@@ -23,6 +25,22 @@ func withClient(trusted proxies) func(http.Handler) http.Handler {
 		prefixes[i] = each.String()
 	}
 	return middleware.ClientIPFromXFF(prefixes...)
+}
+
+// withForwardedWarning says once that there seems to be a proxy that nobody trusts: all of its
+// clients are then one.
+func withForwardedWarning(trusted proxies, log *slog.Logger) func(http.Handler) http.Handler {
+	var once sync.Once
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Forwarded-For") != "" && !trusted.trust(peerOf(r)) {
+				once.Do(func() {
+					log.WarnContext(r.Context(), "a request has X-Forwarded-For and comes from no trusted proxy, so that it is not believed; if it is a proxy's, name that with --trusted-proxies")
+				})
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // clientPrefixBits of an IPv6 address are what one client has to itself.

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -89,6 +91,29 @@ func TestClientAddress(t *testing.T) {
 			}
 			if got := api.ClientOf(each.proxies, request); got != each.want {
 				t.Errorf("%s, want %s", got, each.want)
+			}
+		})
+	}
+}
+
+// TestForwardedWarning: a proxy that nobody trusts is told of, once.
+func TestForwardedWarning(t *testing.T) {
+	for name, each := range map[string]struct {
+		trusted  []netip.Prefix
+		warnings int
+	}{"Untrusted": {nil, 1}, "Trusted": {[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, 0}} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			server := api.New(api.Options{TrustedProxies: each.trusted, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			for i := range 3 {
+				request := httptest.NewRequest(http.MethodGet, "/healthz", nil)
+				if i > 0 {
+					request.Header.Set("X-Forwarded-For", "198.51.100.7")
+				}
+				server.ServeHTTP(httptest.NewRecorder(), request)
+			}
+			if got := strings.Count(log.String(), "--trusted-proxies"); got != each.warnings || strings.Contains(log.String(), "198.51.100.7") {
+				t.Errorf("%d warnings:\n%s", got, &log)
 			}
 		})
 	}

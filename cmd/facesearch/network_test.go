@@ -200,6 +200,24 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%v %v\n%s", err, response.Header, body)
 		}
 	})
+	t.Run("Bounds", func(t *testing.T) {
+		long := strings.Repeat("x", 80_000)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Anything", long)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil || response.StatusCode != 431 {
+			t.Fatal(response, err)
+		}
+		response.Body.Close()
+		for _, path := range []string{"/" + long, "/healthz?x=" + long} {
+			if got := status(t, http.MethodGet, s.url+path); got != 431 {
+				t.Errorf("a path of %d bytes: %d", len(path), got)
+			}
+		}
+	})
 	t.Run("TopUpAndCredits", func(t *testing.T) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v3/billing/top-up/", strings.NewReader(`{"amount_in_dollars": 50}`))
 		if err != nil {
@@ -220,6 +238,9 @@ func TestNetwork(t *testing.T) {
 		run(t, nil, "credits", "show", "--data", data, "--application", "none").ended(t, 1, "no such application")
 		run(t, nil, "credits", "add", "--data", data, "--application", "none", "5").ended(t, 1, "no such application")
 	})
+	if said := s.said.String(); strings.Contains(said, "X-Forwarded-For") {
+		t.Errorf("a trusted proxy is warned of:\n%s", said)
+	}
 	s.stop(t)
 	requireCredits(t, data, "1010\n", "add", "3") // while no server runs
 	requireCredits(t, data, "1010\n", "show")
