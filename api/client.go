@@ -87,7 +87,7 @@ func (p proxies) forwarded(r *http.Request) (scheme, host string) {
 		scheme = given
 	}
 	given := lastOf(r.Header.Values("X-Forwarded-Host"))
-	if parsed, err := url.Parse("http://" + given); err == nil && given != "" && parsed.Host == given && parsed.User == nil {
+	if parsed, err := url.Parse("http://" + given); err == nil && given != "" && parsed.Host == given {
 		host = given
 	}
 	return scheme, host

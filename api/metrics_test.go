@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -102,7 +103,9 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	picture, other := portrait(t, "obama.jpg"), portrait(t, "biden.jpg")
-	session := a.enrol(t, picture)
+	id := text("session_id", uuid.NewString())
+	session := a.enrol(t, picture, id)
+	a.post(t, "/v3/sessions/", file("portrait_image", picture), id) // which is there already
 	a.post(t, "/v3/blocklist/faces/", file("image", other))
 	a.post(t, "/v3/sessions/", file("portrait_image", portrait(t, "astronaut.png")), text("status", "Declined"))
 	a.search(t, picture)                         // finds himself
