@@ -61,7 +61,7 @@ func secureGet(t *testing.T, address string, cert []byte, version uint16) (*http
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(cert)
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: version}, ForceAttemptHTTP2: true, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: version}, ForceAttemptHTTP2: version == 0, DisableKeepAlives: true,
 	}}
 	response, err := client.Get(address)
 	if err == nil {
