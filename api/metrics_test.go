@@ -42,7 +42,8 @@ func scrape(t *testing.T, a *tenant) map[string]float64 {
 		t.Fatal(err)
 	}
 	confidential.Range(func(key, _ any) bool {
-		if bytes.Contains(got.body, []byte(key.(string))) {
+		// A status that was sent is no secret.
+		if !face.Status(key.(string)).Valid() && bytes.Contains(got.body, []byte(key.(string))) {
 			t.Errorf("the metrics hold %q", key)
 		}
 		return true
