@@ -145,6 +145,8 @@ licences: tools ## collect the licence files of all modules in bin/licences
 		find "$$folder" -maxdepth 1 -type f \( -iname 'licen*' -o -iname 'copying*' -o -iname 'notice*' \) \
 			-exec cp {} "bin/licences/$$module/" \; || exit 1; \
 	done
+	@cp "$$(go list -m -f '{{.Dir}}' github.com/prometheus/client_golang)/internal/github.com/golang/gddo/LICENSE" \
+		bin/licences/github.com/prometheus/client_golang/LICENSE.gddo
 	@cp "$$(go env GOROOT)/LICENSE" bin/licences/go/
 	@cp /usr/share/doc/libdlib-dev/copyright bin/licences/dlib/ 2>/dev/null || rmdir bin/licences/dlib
 

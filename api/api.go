@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -25,7 +26,7 @@ type Options struct {
 	// https://faces.example.org; empty: each request's own host is used.
 	PublicURL string
 	Log       *slog.Logger
-	// Now is the clock for the expiry of addresses; time.Now when nil.
+	// Now is the clock for the expiry of addresses and for limits; time.Now when nil.
 	Now func() time.Time
 	// Registration lets anybody make an application by e-mail. Mail sends the codes; nil: they
 	// are written to Log.
@@ -34,6 +35,14 @@ type Options struct {
 	// Dev makes the server a stand-in for tests of clients: it accepts search.DevKey and obeys
 	// X-Simulate.
 	Dev bool
+	// TrustedProxies are those whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	// CORSOrigins are the origins whose pages may call the API from a browser; "*" is any.
+	CORSOrigins []string
+	// OpenTopUp lets any key add credits.
+	OpenTopUp bool
+	// MetricsApart leaves GET /metrics out; Metrics then answers it elsewhere.
+	MetricsApart bool
 }
 
 // A Server answers HTTP requests. Until Ready is called it answers only /healthz, and says
@@ -43,6 +52,9 @@ type Server struct {
 	ready   atomic.Pointer[parts]
 	uploads chan struct{}
 	router  http.Handler
+	metrics *metrics
+	keys    windows[[32]byte] // requests by the key's digest
+	guesses guesses
 }
 
 // parts are what a ready server works with.
@@ -72,6 +84,7 @@ func New(options Options) *Server {
 	}
 	options.PublicURL = strings.TrimRight(options.PublicURL, "/")
 	s := &Server{options: options, uploads: make(chan struct{}, uploadsMax)}
+	s.metrics = newMetrics(s)
 	s.router = s.routes()
 	return s
 }
@@ -96,7 +109,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 
 func (s *Server) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Use(withRequestID, withLog(s.options.Log), withRecovery(s.options.Log), middleware.StripSlashes, middleware.GetHead)
+	router.Use(withRequestID, withLog(s.options.Log), s.metrics.withRequests, withRecovery(s.options.Log),
+		withForwardedWarning(s.options.TrustedProxies, s.options.Log), withClient(s.options.TrustedProxies), withCORS(s.options.CORSOrigins), middleware.StripSlashes, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, face.NotFound("There is nothing at %s.", r.URL.Path))
 	})
@@ -106,6 +120,9 @@ func (s *Server) routes() http.Handler {
 	})
 	router.Get("/healthz", s.health)
 	router.Get("/readyz", s.readiness)
+	if !s.options.MetricsApart {
+		router.Method(http.MethodGet, "/metrics", s.Metrics())
+	}
 	router.Get("/openapi.yaml", s.openAPI)
 	router.Get("/docs", s.docs)
 	router.Group(func(router chi.Router) {
@@ -130,6 +147,8 @@ func (s *Server) routes() http.Handler {
 			router.Get("/v3/duplicates", s.findDuplicates)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
+			router.Get("/v3/billing/balance", s.balance)
+			router.Post("/v3/billing/top-up", s.topUp)
 		})
 	})
 	return router
@@ -157,9 +176,15 @@ func (s *Server) base(r *http.Request) string {
 	if s.options.PublicURL != "" {
 		return s.options.PublicURL
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
+	scheme, host := proxies(s.options.TrustedProxies).forwarded(r)
+	if scheme == "" {
+		scheme = "http"
+		if r.TLS != nil {
+			scheme = "https"
+		}
 	}
-	return scheme + "://" + r.Host
+	if host == "" {
+		host = r.Host
+	}
+	return scheme + "://" + host
 }

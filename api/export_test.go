@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -40,3 +42,30 @@ func ScopeOf() map[string]face.Scope { return scopeOf }
 
 // SimulatedWait is how long X-Simulate: slow waits.
 const SimulatedWait = simulatedWait
+
+// The bounds that the tests hold the counting of requests to.
+const (
+	WrongKeysPerWindow = wrongKeysPerWindow
+	CountedMax         = countedMax
+)
+
+// FillWindows counts requests of that many keys, each with a wrong and a right one, and returns
+// how many were remembered at most.
+func FillWindows(keys int) (most int) {
+	var g guesses
+	for i := range keys {
+		from := origin{client: netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})}
+		g.remember(from, false, time.Now())
+		g.remember(from, true, time.Now())
+		most = max(most, len(g.wrong.counts), len(g.right))
+	}
+	return most
+}
+
+// ClientOf is the address that a request is counted by.
+func ClientOf(trusted []netip.Prefix, r *http.Request) (address string) {
+	withClient(trusted)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		address = clientOf(r).String()
+	})).ServeHTTP(nil, r)
+	return address
+}

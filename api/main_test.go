@@ -127,7 +127,7 @@ func newWorld(directory string) (*world, error) {
 		return nil, err
 	}
 	w := &world{engine: engine, describer: describer, gallery: &counted{Gallery: store}}
-	server, service, err := w.start(api.Options{}, engine, worldWorkers, 1000)
+	server, service, err := w.start(api.Options{OpenTopUp: true}, engine, worldWorkers, 1000)
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +191,9 @@ func (c *counted) SaveSearch(ctx context.Context, application string, search fac
 	counter.(*atomic.Int64).Add(1)
 	return c.Gallery.SaveSearch(ctx, application, search, picture)
 }
+
+// Stats are those of the store.
+func (c *counted) Stats() face.Stats { return c.Gallery.(*bolt.Store).Stats() }
 
 func (c *counted) savedBy(application string) int64 {
 	counter, ok := c.saved.Load(application)

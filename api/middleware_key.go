@@ -14,6 +14,9 @@ func (s *Server) withKey(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, err := s.findKey(r)
 		if err == nil {
+			err = s.admit(r.Context(), w.Header(), key)
+		}
+		if err == nil {
 			err = checkScope(key, r)
 		}
 		if err != nil {
@@ -32,8 +35,16 @@ func (s *Server) findKey(r *http.Request) (face.Key, error) {
 	if secret == search.DevKey && !s.options.Dev {
 		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The development key is only valid at a server that runs with --dev."}
 	}
+	from := origin{clientOf(r), search.Digest(secret)}
+	if err := s.guesses.check(from, s.options.Now()); err != nil {
+		s.metrics.limited("address")
+		return face.Key{}, err
+	}
 	ready := s.ready.Load()
-	key, err := ready.gallery.KeyByDigest(r.Context(), search.Digest(secret))
+	key, err := ready.gallery.KeyByDigest(r.Context(), from.digest)
+	if err == nil || face.CodeOf(err) == face.CodeUnauthorized {
+		s.guesses.remember(from, err == nil, s.options.Now())
+	}
 	if err != nil {
 		return face.Key{}, err
 	}

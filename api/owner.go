@@ -28,6 +28,8 @@ func Owner(server *Server, gallery face.Gallery) http.Handler {
 	router.Patch("/keys/{id}", o.renameKey)
 	router.Post("/keys/{id}/rotate", o.rotateKey)
 	router.Delete("/keys/{id}", o.revokeKey)
+	router.Get("/credits", o.credits)
+	router.Post("/credits", o.addCredits)
 	return router
 }
 

@@ -26,6 +26,9 @@ var scopeOf = map[string]face.Scope{
 	"DELETE /v3/session/{id}/delete":       face.ScopeManage,
 	"POST /v3/users/delete":                face.ScopeManage,
 	"PATCH /v3/settings":                   face.ScopeManage,
+	"GET /v3/duplicates":                   face.ScopeManage,
+	"GET /v3/billing/balance":              face.ScopeSearch,
+	"POST /v3/billing/top-up":              face.ScopeManage,
 }
 
 // checkScope refuses a key that may not do what a request asks for. A route that is not in the

@@ -47,7 +47,7 @@ func TestScopesComplete(t *testing.T) {
 // exactly where the scope is too small.
 func TestScopes(t *testing.T) {
 	want := map[string]string{
-		"POST /v3/face-search": "search", "POST /v3/face-match": "search", "GET /v3/session/{id}/decision": "search", "GET /v3/settings": "search",
+		"POST /v3/face-search": "search", "POST /v3/face-match": "search", "GET /v3/session/{id}/decision": "search", "GET /v3/settings": "search", "GET /v3/billing/balance": "search",
 		"GET /v3/sessions": "enrol", "POST /v3/sessions": "enrol", "GET /v3/blocklist": "enrol", "POST /v3/blocklist/add": "enrol", "POST /v3/blocklist/faces": "enrol",
 	}
 	a := newTenant(t)

@@ -308,7 +308,12 @@ type HNSWStats struct {
 	// Samples is how many answers were compared with the scan, SampledWanted how many neighbours those should have named,
 	// SampledFound how many they did.
 	Samples, SampledWanted, SampledFound uint64
+	Bytes                                int64 // of memory, about
 }
+
+// linksBytes is about what the links of one node take beside its vector. coder/hnsw keeps them in maps, which cannot be
+// measured from here: it is what the bench found with DefaultM.
+const linksBytes = 1800
 
 // Stats are the figures of this moment and the counts since NewHNSW.
 func (h *HNSW) Stats() HNSWStats {
@@ -317,9 +322,11 @@ func (h *HNSW) Stats() HNSWStats {
 	stats := HNSWStats{
 		Rebuilds: h.rebuilds, Panics: h.panics, Samples: h.sampled.samples.Load(),
 		SampledWanted: h.sampled.wanted.Load(), SampledFound: h.sampled.found.Load(),
+		Bytes: h.vectors.MemoryBytes(),
 	}
 	if h.graph != nil {
 		stats.Nodes, stats.Dead = len(h.graph.keyOf), h.graph.dead()
+		stats.Bytes += int64(stats.Nodes) * int64(4*h.dim+linksBytes)
 	}
 	return stats
 }

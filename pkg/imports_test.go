@@ -19,7 +19,8 @@ const module = "facesearch/"
 // table with the reasons.
 var may = map[string][]string{
 	"api": {"pkg/face", "pkg/policy", "pkg/search", "pkg/account", "pkg/photo",
-		"github.com/go-chi/chi/v5", "github.com/google/uuid", "gopkg.in/yaml.v3"},
+		"github.com/go-chi/chi/v5", "github.com/go-chi/cors", "github.com/google/uuid",
+		"github.com/prometheus/client_golang", "gopkg.in/yaml.v3"},
 	"index":           {"github.com/coder/hnsw", "github.com/viterin/vek"},
 	"models":          {},
 	"pkg/face":        {},

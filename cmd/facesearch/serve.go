@@ -50,8 +50,9 @@ type serverFlags struct {
 	BootstrapKey      string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
 	PublicURL         string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
 	LogFormat         string `help:"Log as text or json." enum:"text,json" default:"text"`
-	Dev               bool   `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration switched on, and X-Simulate obeyed."`
+	Dev               bool   `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
 	registrationFlags `embed:""`
+	networkFlags      `embed:""`
 	quiet             bool   // log warnings only
 	Example           string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
 }
@@ -89,6 +90,14 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if options.Mail, err = c.sender(log); err != nil {
 		return err
 	}
+	if err := c.into(&options); err != nil {
+		return err
+	}
+	options.OpenTopUp = options.OpenTopUp || c.Dev
+	certificate, err := c.tlsConfig(log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listening at %s: %w", c.Addr, err)
@@ -98,12 +107,21 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	}
 	handler := api.New(options)
 	server := newHTTPServer(handler, log)
+	server.TLSConfig = certificate
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serveOn(server, listener) }()
 	defer func() {
 		err = errors.Join(err, shutdown(server, served))
 	}()
 
+	metricsAddress, stopMetrics, err := c.serveMetrics(handler.Metrics(), newHTTPServer(nil, log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopMetrics()) }()
+	if metricsAddress != "" {
+		log.Info("metrics are answered apart", "address", metricsAddress+"/metrics")
+	}
 	parts, err := c.load(ctx, log)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // told to stop while it was starting
@@ -125,7 +143,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 		return err
 	}
 	defer handler.KeepUsage()()
-	ready(addressOf(listener), key)
+	ready(addressOf(listener, certificate != nil), key)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished first")
@@ -139,12 +157,24 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 
 // addressOf is where this machine reaches the server: its own loopback address when it
 // listens at all of them.
-func addressOf(listener net.Listener) string {
+func addressOf(listener net.Listener, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	address := listener.Addr().(*net.TCPAddr)
 	if address.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", address.Port)
+		return fmt.Sprintf("%s127.0.0.1:%d", scheme, address.Port)
 	}
-	return "http://" + address.String()
+	return scheme + address.String()
+}
+
+// serveOn speaks TLS, and HTTP/2, where the server has a certificate.
+func serveOn(server *http.Server, listener net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "")
+	}
+	return server.Serve(listener)
 }
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {

@@ -10,7 +10,8 @@
 //	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
-//	applications/ID            record: Application; settings: Settings; generation: a counter
+//	applications/ID            record: Application; settings: Settings; generation: a counter;
+//	                           credits: what there is to spend
 //	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
 //	applications/ID/templates  number → flags, template: all that start-up reads

@@ -85,6 +85,7 @@ func (s *Store) erase(ctx context.Context, application string, which func(record
 		}
 		return addGeneration(r.Bucket)
 	}, func(shard *shard) error {
+		shard.sessions.Add(-int64(len(numbers)))
 		shard.delete(numbers)
 		if graph, ok := shard.approved.(*index.HNSW); ok && len(numbers) > 0 {
 			s.rebuildSoon(graph) // its nodes hold the templates still, in memory

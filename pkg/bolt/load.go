@@ -33,6 +33,7 @@ func (r records) loadShard(shard *shard) error {
 	return shard.blocklisted.Load(func(blocklisted func([]uint64, [][]float32) error) error {
 		return shard.approved.(loader).Load(func(approved func([]uint64, [][]float32) error) error {
 			return r.eachTemplates(runtime.GOMAXPROCS(0), func(batch *openedRows) error {
+				shard.sessions.Add(int64(len(batch.rows)))
 				return errors.Join(
 					batch.put(blocklisted, func(flags byte) bool { return flags&flagBlocklisted != 0 }),
 					batch.put(approved, func(flags byte) bool { return flags&(flagBlocklisted|flagApproved) == flagApproved }))

@@ -36,6 +36,7 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 		if known != nil {
 			return nil
 		}
+		shard.sessions.Add(1)
 		return shard.put(session.Number, &enrolment.Template, flagsOf(&session))
 	})
 	if err != nil {

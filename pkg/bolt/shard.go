@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -21,6 +22,7 @@ type shard struct {
 	moving      sync.RWMutex
 	approved    index.Index
 	blocklisted *index.Exact
+	sessions    atomic.Int64 // stored, in the index or not
 }
 
 func (s *Store) newShard() *shard {

@@ -28,6 +28,14 @@ type Gallery interface {
 	// PutSettings replaces them. CodeInvalid: a value is out of its range.
 	PutSettings(ctx context.Context, application string, settings Settings) error
 
+	// Credits is what an application has to spend, at least 0 and at most CreditsLimit; 0 when
+	// it is new.
+	Credits(ctx context.Context, application string) (int64, error)
+	// AddCredits adds to them in one step, or takes away when credits is negative, and returns
+	// what there is then. CodeInsufficientCredits: it would be less than 0; CodeInvalid: more
+	// than CreditsLimit.
+	AddCredits(ctx context.Context, application string, credits int64) (balance int64, err error)
+
 	// CreateKey stores a key. CodeConflict: its ID or its digest is taken. CodeNotFound: there
 	// is no such application. CodeInvalid: it has no scope.
 	CreateKey(ctx context.Context, key Key) error

@@ -45,6 +45,8 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"CreateApplication", testCreateApplication},
 		{"Applications", testApplications},
 		{"Settings", testSettings},
+		{"Credits", testCredits},
+		{"CreditsConcurrently", testCreditsConcurrently},
 		{"CreateKey", testCreateKey},
 		{"Keys", testKeys},
 		{"RevokeKey", testRevokeKey},
@@ -182,7 +184,7 @@ func (f *fixture) state(application string) string {
 	}
 	sessions, total := f.sessions(application, face.SessionFilter{Limit: 1 << 20})
 	return asJSON(f, []any{
-		applications, settings, keys, f.size(application), sessions, total,
+		applications, settings, f.credits(application), keys, f.size(application), sessions, total,
 		f.candidates(application, face.Template{}, everything, 1<<20),
 	})
 }

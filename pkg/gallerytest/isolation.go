@@ -22,6 +22,9 @@ func (f *fixture) fill(application string) things {
 	if err := f.store.SaveSearch(f.Context(), application, search, picture); err != nil {
 		f.Fatal("SaveSearch:", err)
 	}
+	if _, err := f.store.AddCredits(f.Context(), application, 10); err != nil {
+		f.Fatal("AddCredits:", err)
+	}
 	key := newKey(application, "key-"+newID())
 	if err := f.store.CreateKey(f.Context(), key); err != nil {
 		f.Fatal("CreateKey:", err)
@@ -47,6 +50,14 @@ func calls(names things) []call {
 			settings := face.DefaultSettings()
 			settings.MaxMatches = 42
 			return store.PutSettings(ctx, application, settings)
+		}},
+		{"Credits", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Credits(ctx, application)
+			return err
+		}},
+		{"AddCredits", func(ctx context.Context, store Store, application string) error {
+			_, err := store.AddCredits(ctx, application, -1)
+			return err
 		}},
 		{"CreateKey", func(ctx context.Context, store Store, application string) error {
 			return store.CreateKey(ctx, newKey(application, "key-"+newID()))
