@@ -19,16 +19,16 @@ const (
 
 // statusOf is the one table from codes to statuses.
 var statusOf = map[face.Code]int{
-	face.CodeInvalid:      http.StatusBadRequest,
-	face.CodeUnauthorized: http.StatusUnauthorized,
-	face.CodeForbidden:    http.StatusForbidden,
-	face.CodeNotFound:     http.StatusNotFound,
-	codeMethod:            http.StatusMethodNotAllowed,
-	face.CodeConflict:     http.StatusConflict,
-	face.CodeCredits:      http.StatusForbidden,
-	face.CodeRateLimited:  http.StatusTooManyRequests,
-	face.CodeBusy:         http.StatusServiceUnavailable,
-	codeInternal:          http.StatusInternalServerError,
+	face.CodeInvalid:             http.StatusBadRequest,
+	face.CodeUnauthorized:        http.StatusUnauthorized,
+	face.CodeForbidden:           http.StatusForbidden,
+	face.CodeNotFound:            http.StatusNotFound,
+	codeMethod:                   http.StatusMethodNotAllowed,
+	face.CodeConflict:            http.StatusConflict,
+	face.CodeInsufficientCredits: http.StatusForbidden,
+	face.CodeRateLimited:         http.StatusTooManyRequests,
+	face.CodeBusy:                http.StatusServiceUnavailable,
+	codeInternal:                 http.StatusInternalServerError,
 }
 
 // statusGone is logged, never sent, for a client that went away before its answer.

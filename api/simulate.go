@@ -28,7 +28,7 @@ func (s *Server) withSimulation(next http.Handler) http.Handler {
 		case "401":
 			s.fail(w, r, &face.Error{Code: face.CodeUnauthorized, Detail: "The API key is not one of this server, or was revoked, or has expired."})
 		case "403":
-			s.fail(w, r, &face.Error{Code: face.CodeCredits, Detail: "The application has no credits left: top up with POST /v3/billing/top-up/."})
+			s.fail(w, r, &face.Error{Code: face.CodeInsufficientCredits, Detail: "The application has no credits left: top up with POST /v3/billing/top-up/."})
 		case "429":
 			limitHeaders(w, simulatedLimit, s.options.Now().Add(simulatedRetry))
 			s.fail(w, r, &face.Error{Code: face.CodeRateLimited, RetryAfter: simulatedRetry,

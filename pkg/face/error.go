@@ -21,8 +21,8 @@ const (
 	CodeNotFound Code = "not_found"
 	// CodeConflict: what is asked for contradicts what is stored.
 	CodeConflict Code = "conflict"
-	// CodeCredits: credits are metered, and there is none left.
-	CodeCredits Code = "insufficient_credits"
+	// CodeInsufficientCredits: credits are metered, and there is none left.
+	CodeInsufficientCredits Code = "insufficient_credits"
 	// CodeRateLimited: there were more requests than may be sent in a time.
 	CodeRateLimited Code = "rate_limited"
 	// CodeBusy: every worker is taken and the waiting line is full, or the server is starting.
