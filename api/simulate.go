@@ -28,11 +28,11 @@ func (s *Server) withSimulation(next http.Handler) http.Handler {
 		case "401":
 			s.fail(w, r, &face.Error{Code: face.CodeUnauthorized, Detail: "The API key is not one of this server, or was revoked, or has expired."})
 		case "403":
-			s.fail(w, r, &face.Error{Code: face.CodeInsufficientCredits, Detail: "The application has no credits left: top up with POST /v3/billing/top-up/."})
+			s.fail(w, r, &face.Error{Code: face.CodeInsufficientCredits, Detail: "The application has no credits left: top them up, or let the server's owner run facesearch credits add."})
 		case "429":
 			limitHeaders(w, simulatedLimit, s.options.Now().Add(simulatedRetry))
 			s.fail(w, r, &face.Error{Code: face.CodeRateLimited, RetryAfter: simulatedRetry,
-				Detail: "This key has sent more requests than it may in a minute: wait and send the request again."})
+				Detail: "This API key has sent as many requests as its application allows in a minute: wait until X-RateLimit-Reset."})
 		case "503":
 			s.fail(w, r, &face.Error{Code: face.CodeBusy, RetryAfter: time.Second,
 				Detail: "Every face worker is busy and the waiting line is full: send the request again in a moment."})
