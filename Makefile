@@ -29,15 +29,21 @@ export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 # ONNX Runtime's Linux builds report to their maker since 1.29; nothing here may.
 export ORT_DISABLE_TELEMETRY := 1
 
-# Where the tests find the files. Not exported: the program reads such names as its flags.
-TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)'
+# What the tests run beside Go. The folders are named for what is installed in them.
+folder = $(CACHE)/$(1)/$(shell cat $(2) | sha256sum | cut -c1-16)
+PYTHON_CLIENT := $(call folder,python-client,.ci/clients testdata/clients/requirements.txt $(wildcard clients/python/*.py) clients/python/pyproject.toml)
+TYPESCRIPT := $(call folder,typescript,.ci/clients testdata/clients/package-lock.json)
 
-.PHONY: help tools setup build run demo test bench peers lint fuzz licences image clean
+# Where the tests find the files. Not exported: the program reads such names as its flags.
+TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)' \
+	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)'
+
+.PHONY: help tools testtools setup build run demo test bench peers lint schemathesis kill fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf '  make %-7s %s\n' "$$name" "$$text"; done
-	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) IMAGE=$(IMAGE)'
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) EXAMPLES=$(EXAMPLES) ROUNDS=$(ROUNDS) IMAGE=$(IMAGE)'
 
 # The system's packages, a look at Go's version, and the compiler wrapper's copy.
 tools: $(TOOLCHAIN)
@@ -67,7 +73,7 @@ demo: setup ## the same, with a few photographs enrolled and one searched
 # Go compiles a package's C++ anew for race builds, even for vet. The tests need the race
 # build, so everything here is one: a machine that only tests compiles the C++ once.
 test: export GOFLAGS := $(GOFLAGS) -race
-test: tools $(STATICCHECK) ## set up, then vet, staticcheck and all tests with the race detector
+test: tools $(STATICCHECK) $(PYTHON_CLIENT) $(TYPESCRIPT) ## set up, then vet, staticcheck and all tests with the race detector
 	@go run ./cmd/facesearch models fetch --models $(MODELS)
 	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
 	go vet ./...
@@ -82,6 +88,15 @@ lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 $(STATICCHECK): | tools
 	GOFLAGS=-trimpath GOBIN=$(@D) go install $(STATICCHECK_PACKAGE)
 
+testtools: tools
+	@.ci/setup tests
+
+$(PYTHON_CLIENT): | testtools
+	@.ci/clients python $@
+
+$(TYPESCRIPT): | testtools
+	@.ci/clients typescript $@
+
 PEERS := bench/peers
 PYTHON ?= $(if $(wildcard $(PEERS)/bin/python),$(PEERS)/bin/python,python3)
 
@@ -94,6 +109,24 @@ bench: setup ## the steps of a search, and the index, into bench/ (peers: "make 
 peers: tools ## other engines to measure beside, in a Python environment of their own
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet dlib-bin numpy pillow faiss-cpu hnswlib
+
+SCHEMATHESIS := $(CACHE)/schemathesis-4.32.5
+EXAMPLES ?= 30
+
+schemathesis: setup $(SCHEMATHESIS) ## the OpenAPI document against a running server, EXAMPLES a path
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	@.ci/schemathesis bin/facesearch $(CURDIR)/$(MODELS) $(CURDIR)/$(PHOTOGRAPHS) $(SCHEMATHESIS)/bin/schemathesis --max-examples $(EXAMPLES)
+
+$(SCHEMATHESIS): | tools
+	@python3 -m venv $@ && \
+	$@/bin/pip install --quiet --disable-pip-version-check schemathesis==$(lastword $(subst -, ,$@)) || \
+	{ rm -rf $@; exit 1; }
+
+ROUNDS ?= 200
+
+kill: setup ## kill the server ROUNDS times in the middle of its work, and look at what is left
+	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	$(TEST_FILES) FACESEARCH_KILL_ROUNDS=$(ROUNDS) go test -count 1 -timeout 0 -v -run '^TestKilledWhileServing$$' ./cmd/facesearch
 
 fuzz: setup ## every fuzz test for FUZZTIME
 	@bin/facesearch models fetch --photographs $(PHOTOGRAPHS)
@@ -112,6 +145,8 @@ licences: tools ## collect the licence files of all modules in bin/licences
 		find "$$folder" -maxdepth 1 -type f \( -iname 'licen*' -o -iname 'copying*' -o -iname 'notice*' \) \
 			-exec cp {} "bin/licences/$$module/" \; || exit 1; \
 	done
+	@cp "$$(go list -m -f '{{.Dir}}' github.com/prometheus/client_golang)/internal/github.com/golang/gddo/LICENSE" \
+		bin/licences/github.com/prometheus/client_golang/LICENSE.gddo
 	@cp "$$(go env GOROOT)/LICENSE" bin/licences/go/
 	@cp /usr/share/doc/libdlib-dev/copyright bin/licences/dlib/ 2>/dev/null || rmdir bin/licences/dlib
 

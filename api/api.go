@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"facesearch/api/console"
+	"facesearch/pkg/account"
 	"facesearch/pkg/face"
 	"facesearch/pkg/search"
 )
@@ -25,8 +27,23 @@ type Options struct {
 	// https://faces.example.org; empty: each request's own host is used.
 	PublicURL string
 	Log       *slog.Logger
-	// Now is the clock for the expiry of addresses; time.Now when nil.
+	// Now is the clock for the expiry of addresses and for limits; time.Now when nil.
 	Now func() time.Time
+	// Registration lets anybody make an application by e-mail. Mail sends the codes; nil: they
+	// are written to Log.
+	Registration bool
+	Mail         account.Sender
+	// Dev makes the server a stand-in for tests of clients: it accepts search.DevKey and obeys
+	// X-Simulate.
+	Dev bool
+	// TrustedProxies are those whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	// CORSOrigins are the origins whose pages may call the API from a browser; "*" is any.
+	CORSOrigins []string
+	// OpenTopUp lets any key add credits.
+	OpenTopUp bool
+	// MetricsApart leaves GET /metrics out; Metrics then answers it elsewhere.
+	MetricsApart bool
 }
 
 // A Server answers HTTP requests. Until Ready is called it answers only /healthz, and says
@@ -37,6 +54,9 @@ type Server struct {
 	uploads chan struct{}
 	console *console.Console
 	router  http.Handler
+	metrics *metrics
+	keys    windows[[32]byte] // requests by the key's digest
+	guesses guesses
 }
 
 // parts are what a ready server works with.
@@ -44,6 +64,9 @@ type parts struct {
 	gallery face.Gallery
 	service *search.Service
 	media   *signer
+	usage   *search.Usage
+	// accounts is nil where registration is off.
+	accounts *account.Service
 }
 
 // uploadsMax is how many request bodies are read at once; each holds at most its pictures and
@@ -58,9 +81,13 @@ func New(options Options) *Server {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.Mail == nil {
+		options.Mail = account.LogSender{Log: options.Log}
+	}
 	options.PublicURL = strings.TrimRight(options.PublicURL, "/")
 	s := &Server{options: options, uploads: make(chan struct{}, uploadsMax)}
 	s.console = console.New(console.Options{Key: s.keyByDigest, Fail: s.fail, Base: s.base, Now: options.Now})
+	s.metrics = newMetrics(s)
 	s.router = s.routes()
 	return s
 }
@@ -71,7 +98,13 @@ func (s *Server) Ready(ctx context.Context, gallery face.Gallery, service *searc
 	if err != nil {
 		return err
 	}
-	s.ready.Store(&parts{gallery, service, &signer{secret, s.options.Now}})
+	parts := &parts{gallery: gallery, service: service, media: &signer{secret, s.options.Now}, usage: search.NewUsage(gallery)}
+	if s.options.Registration {
+		if parts.accounts, err = account.New(ctx, gallery, s.options.Mail, s.options.Now); err != nil {
+			return err
+		}
+	}
+	s.ready.Store(parts)
 	return nil
 }
 
@@ -79,7 +112,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 
 func (s *Server) routes() http.Handler {
 	router := chi.NewRouter()
-	router.Use(withRequestID, withLog(s.options.Log), withRecovery(s.options.Log), s.console.Forward, middleware.StripSlashes, middleware.GetHead)
+	router.Use(withRequestID, withLog(s.options.Log), s.metrics.withRequests, withRecovery(s.options.Log),
+		withForwardedWarning(s.options.TrustedProxies, s.options.Log), withClient(s.options.TrustedProxies), withCORS(s.options.CORSOrigins),
+		s.console.Forward, middleware.StripSlashes, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, face.NotFound("There is nothing at %s.", r.URL.Path))
 	})
@@ -89,14 +124,19 @@ func (s *Server) routes() http.Handler {
 	})
 	router.Get("/healthz", s.health)
 	router.Get("/readyz", s.readiness)
+	if !s.options.MetricsApart {
+		router.Method(http.MethodGet, "/metrics", s.Metrics())
+	}
 	router.Get("/openapi.yaml", s.openAPI)
 	router.Get("/docs", s.docs)
 	s.console.Routes(router)
 	router.Group(func(router chi.Router) {
 		router.Use(s.whenReady)
 		router.Get("/v3/media/{id}", s.media)
+		router.Post("/auth/v2/programmatic/register", s.register)
+		router.Post("/auth/v2/programmatic/verify-email", s.verifyEmail)
 		router.Group(func(router chi.Router) {
-			router.Use(s.withKey)
+			router.Use(s.withSimulation, s.withKey)
 			router.Post("/v3/face-search", s.faceSearch)
 			router.Post("/v3/face-match", s.faceMatch)
 			router.Get("/v3/sessions", s.sessions)
@@ -112,6 +152,8 @@ func (s *Server) routes() http.Handler {
 			router.Get("/v3/duplicates", s.findDuplicates)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
+			router.Get("/v3/billing/balance", s.balance)
+			router.Post("/v3/billing/top-up", s.topUp)
 		})
 	})
 	return router
@@ -139,9 +181,15 @@ func (s *Server) base(r *http.Request) string {
 	if s.options.PublicURL != "" {
 		return s.options.PublicURL
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
+	scheme, host := proxies(s.options.TrustedProxies).forwarded(r)
+	if scheme == "" {
+		scheme = "http"
+		if r.TLS != nil {
+			scheme = "https"
+		}
 	}
-	return scheme + "://" + r.Host
+	if host == "" {
+		host = r.Host
+	}
+	return scheme + "://" + host
 }

@@ -19,14 +19,16 @@ const (
 
 // statusOf is the one table from codes to statuses.
 var statusOf = map[face.Code]int{
-	face.CodeInvalid:      http.StatusBadRequest,
-	face.CodeUnauthorized: http.StatusUnauthorized,
-	face.CodeForbidden:    http.StatusForbidden,
-	face.CodeNotFound:     http.StatusNotFound,
-	codeMethod:            http.StatusMethodNotAllowed,
-	face.CodeConflict:     http.StatusConflict,
-	face.CodeBusy:         http.StatusServiceUnavailable,
-	codeInternal:          http.StatusInternalServerError,
+	face.CodeInvalid:             http.StatusBadRequest,
+	face.CodeUnauthorized:        http.StatusUnauthorized,
+	face.CodeForbidden:           http.StatusForbidden,
+	face.CodeInsufficientCredits: http.StatusForbidden,
+	face.CodeNotFound:            http.StatusNotFound,
+	codeMethod:                   http.StatusMethodNotAllowed,
+	face.CodeConflict:            http.StatusConflict,
+	face.CodeRateLimited:         http.StatusTooManyRequests,
+	face.CodeBusy:                http.StatusServiceUnavailable,
+	codeInternal:                 http.StatusInternalServerError,
 }
 
 // statusGone is logged, never sent, for a client that went away before its answer.
@@ -47,6 +49,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &refusal) || statusOf[refusal.Code] == 0 {
 		s.options.Log.ErrorContext(r.Context(), "internal error", "request_id", requestID(r.Context()), "error", err.Error())
 		refusal = &face.Error{Code: codeInternal, Detail: "Something went wrong in the server; its log has the cause under request " + requestID(r.Context()) + "."}
+	}
+	if refusal.Code == face.CodeInsufficientCredits {
+		s.metrics.creditsRefused.Inc()
 	}
 	if refusal.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(refusal.RetryAfter.Seconds()))))

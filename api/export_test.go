@@ -2,9 +2,13 @@ package api
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"facesearch/pkg/face"
 )
 
 // FormLimits are the bounds that the tests hold a form to.
@@ -36,3 +40,36 @@ func Routes(s *Server) (list [][2]string, err error) {
 
 // JSONBytesMax is the bound that the tests hold a JSON body to.
 const JSONBytesMax = jsonBytesMax
+
+// ScopeOf is the table of what a key needs for which route.
+func ScopeOf() map[string]face.Scope { return scopeOf }
+
+// SimulatedWait is how long X-Simulate: slow waits.
+const SimulatedWait = simulatedWait
+
+// The bounds that the tests hold the counting of requests to.
+const (
+	WrongKeysPerWindow = wrongKeysPerWindow
+	CountedMax         = countedMax
+)
+
+// FillWindows counts requests of that many keys, each with a wrong and a right one, and returns
+// how many were remembered at most.
+func FillWindows(keys int) (most int) {
+	var g guesses
+	for i := range keys {
+		from := origin{client: netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})}
+		g.remember(from, false, time.Now())
+		g.remember(from, true, time.Now())
+		most = max(most, len(g.wrong.counts), len(g.right))
+	}
+	return most
+}
+
+// ClientOf is the address that a request is counted by.
+func ClientOf(trusted []netip.Prefix, r *http.Request) (address string) {
+	withClient(trusted)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		address = clientOf(r).String()
+	})).ServeHTTP(nil, r)
+	return address
+}

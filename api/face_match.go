@@ -19,11 +19,12 @@ func (s *Server) faceMatch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	result, err := s.ready.Load().service.Compare(r.Context(), request)
+	result, err := s.ready.Load().service.Compare(r.Context(), application(r.Context()), request)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	s.metrics.compared(result)
 	w.Header().Set("Server-Timing", serverTiming(result.Timings))
 	writeJSON(w, http.StatusOK, wireMatchOf(result))
 }

@@ -21,6 +21,7 @@ func (s *Server) faceSearch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.metrics.searched(result)
 	w.Header().Set("Server-Timing", serverTiming(result.Timings))
 	writeJSON(w, http.StatusOK, s.wireSearch(r, result))
 }

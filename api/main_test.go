@@ -127,7 +127,7 @@ func newWorld(directory string) (*world, error) {
 		return nil, err
 	}
 	w := &world{engine: engine, describer: describer, gallery: &counted{Gallery: store}}
-	server, service, err := w.start(api.Options{}, engine, worldWorkers, 1000)
+	server, service, err := w.start(api.Options{OpenTopUp: true}, engine, worldWorkers, 1000)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +192,9 @@ func (c *counted) SaveSearch(ctx context.Context, application string, search fac
 	return c.Gallery.SaveSearch(ctx, application, search, picture)
 }
 
+// Stats are those of the store.
+func (c *counted) Stats() face.Stats { return c.Gallery.(*bolt.Store).Stats() }
+
 func (c *counted) savedBy(application string) int64 {
 	counter, ok := c.saved.Load(application)
 	if !ok {
@@ -226,6 +229,17 @@ func (a *tenant) newKey(t *testing.T) (secret, id string) {
 		t.Fatal(err)
 	}
 	return secret, key.ID
+}
+
+// withScope is the same tenant with a key of that scope.
+func (a *tenant) withScope(t *testing.T, scope face.Scope) *tenant {
+	t.Helper()
+	other := *a
+	other.key = confide(search.NewSecret())
+	if _, err := search.StoreKey(t.Context(), a.gallery, face.Key{Application: a.id, Name: string(scope), Scope: scope}, other.key); err != nil {
+		t.Fatal(err)
+	}
+	return &other
 }
 
 // size is how many sessions the application's searches compare with.

@@ -11,7 +11,7 @@ type contextKey int
 
 const (
 	requestIDKey contextKey = iota
-	applicationKey
+	keyKey
 )
 
 // withRequestID names each request, for the log and for whoever asks about it.

@@ -18,7 +18,7 @@ func withLog(log *slog.Logger) func(http.Handler) http.Handler {
 			wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			next.ServeHTTP(wrapped, r)
 			route := chi.RouteContext(r.Context()).RoutePattern()
-			if route == "/healthz" || route == "/readyz" {
+			if route == "/healthz" || route == "/readyz" || route == "/metrics" {
 				return
 			}
 			log.InfoContext(r.Context(), "request", "request_id", requestID(r.Context()), "method", r.Method,

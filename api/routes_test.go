@@ -52,6 +52,8 @@ func keyed(t *testing.T) []route {
 		{method: "GET", path: "/v3/duplicates/", allow: "GET, HEAD"},
 		{method: "GET", path: "/v3/settings/", allow: "GET, HEAD, PATCH"},
 		{method: "PATCH", path: "/v3/settings/", allow: "GET, HEAD, PATCH", body: `{"max_matches": 3}`},
+		{method: "GET", path: "/v3/billing/balance/", allow: "GET, HEAD"},
+		{method: "POST", path: "/v3/billing/top-up/", allow: "POST", body: `{"amount_in_dollars": 50}`},
 	}
 }
 
@@ -65,7 +67,7 @@ func TestRoutesComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := map[string]bool{"/healthz": true, "/readyz": true, "/openapi.yaml": true, "/docs": true, "/v3/media/{id}": true}
+	open := map[string]bool{"/auth/v2/programmatic/register": true, "/auth/v2/programmatic/verify-email": true, "/healthz": true, "/readyz": true, "/metrics": true, "/openapi.yaml": true, "/docs": true, "/v3/media/{id}": true}
 	for _, each := range all {
 		if name := each[0] + " " + each[1]; !open[each[1]] && !listed[name] {
 			t.Errorf("%s is not in the table of this test", name)

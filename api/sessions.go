@@ -84,6 +84,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, request search.En
 		s.fail(w, r, err)
 		return
 	}
+	s.metrics.enrolled(result)
 	w.Header().Set("Server-Timing", serverTiming(result.Timings))
 	status := http.StatusCreated
 	if !result.Created {

@@ -24,6 +24,7 @@ func (s *Server) deleteUsers(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	s.metrics.erasures.Add(float64(sessions + searches))
 	writeJSON(w, http.StatusOK, usersDeleteResponse{sessions, searches})
 }
 

@@ -113,6 +113,21 @@ type wireThreshold struct {
 	Reason               string  `json:"reason"`
 }
 
+// The amounts are dollars with four decimals, as text. There is no automatic refill.
+type balanceResponse struct {
+	Balance             string  `json:"balance"`
+	AutoRefillEnabled   bool    `json:"auto_refill_enabled"`
+	AutoRefillAmount    *string `json:"auto_refill_amount"`
+	AutoRefillThreshold *string `json:"auto_refill_threshold"`
+	Credits             int64   `json:"credits"` // ours
+}
+
+type topUpResponse struct {
+	CheckoutSessionID  string  `json:"checkout_session_id"`
+	CheckoutSessionURL *string `json:"checkout_session_url"` // where to go on, as there is nothing to pay
+	balanceResponse
+}
+
 type matchResponse struct {
 	RequestID string    `json:"request_id"`
 	FaceMatch faceMatch `json:"face_match"`

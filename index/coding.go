@@ -122,6 +122,33 @@ func (e *Exact) PutAll(keys []uint64, vectors [][]float32) error {
 	return nil
 }
 
+// Load is PutAll in portions, so that nobody has to hold all vectors twice. fill calls put as often as it likes, from any
+// number of goroutines, and may use both slices for something else once put has returned. put returns PutAll's errors, and
+// has then changed nothing; Load returns what fill does, and what was put before an error stays.
+func (e *Exact) Load(fill func(put func(keys []uint64, vectors [][]float32) error) error) error {
+	e.mu.Lock()
+	held := !e.coding
+	e.coding = true // no axes before the last portion: they would have to be made again
+	e.mu.Unlock()
+	err := fill(func(keys []uint64, vectors [][]float32) error {
+		if err := checkVectors(keys, vectors, e.dim); err != nil {
+			return err
+		}
+		e.putPortions(keys, vectors)
+		return nil
+	})
+	e.mu.Lock()
+	if held {
+		e.coding = false
+	}
+	now := e.startCoding()
+	e.mu.Unlock()
+	if now {
+		e.code(runtime.GOMAXPROCS(0))
+	}
+	return err
+}
+
 // checkVectors is what PutAll asks of its arguments.
 func checkVectors(keys []uint64, vectors [][]float32, dim int) error {
 	if len(keys) != len(vectors) {
@@ -149,15 +176,19 @@ func checkVectors(keys []uint64, vectors [][]float32, dim int) error {
 
 // putAll stores vectors that were checked.
 func (e *Exact) putAll(keys []uint64, vectors [][]float32) {
-	for ; len(keys) > 0; keys, vectors = keys[min(pageRows, len(keys)):], vectors[min(pageRows, len(keys)):] {
-		n := min(pageRows, len(keys))
-		e.putPortion(keys[:n], vectors[:n])
-	}
+	e.putPortions(keys, vectors)
 	e.mu.Lock()
 	now := e.startCoding()
 	e.mu.Unlock()
 	if now {
 		e.code(runtime.GOMAXPROCS(0))
+	}
+}
+
+func (e *Exact) putPortions(keys []uint64, vectors [][]float32) {
+	for ; len(keys) > 0; keys, vectors = keys[min(pageRows, len(keys)):], vectors[min(pageRows, len(keys)):] {
+		n := min(pageRows, len(keys))
+		e.putPortion(keys[:n], vectors[:n])
 	}
 }
 

@@ -158,18 +158,24 @@ func (e *Exact) replace(row int, vector []float32) {
 	}
 }
 
+// projections are room for a group's. It is on the heap, as C may write there.
+var projections = sync.Pool{New: func() any { return new([groupRows * slots]float32) }}
+
 // encode puts rows of one block into codes.
 func (e *Exact) encode(c *codes, from, to int) {
-	var projections [groupRows * slots]float32
+	room := projections.Get().(*[groupRows * slots]float32)
+	projected := room[:min(groupRows, to-from)*slots]
 	for ; from < to; from += groupRows {
 		count := min(groupRows, to-from)
 		at := from % blockRows * e.dim
 		vectors := e.blocks[from/blockRows].data[at : at+count*e.dim]
-		fastest.project(vectors, c.axes.mean, c.axes.basis, projections[:count*slots])
+		fastest.project(vectors, c.axes.mean, c.axes.basis, projected[:count*slots])
 		for i := range count {
-			c.put((from+i)%pageRows, vectors[i*e.dim:][:e.dim], projections[i*slots:][:slots])
+			c.put((from+i)%pageRows, vectors[i*e.dim:][:e.dim], projected[i*slots:][:slots])
 		}
 	}
+	clear(projected) // of somebody's template
+	projections.Put(room)
 }
 
 // row is the memory of one vector. The caller holds the lock.

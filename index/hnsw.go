@@ -158,12 +158,30 @@ func (h *HNSW) PutAll(keys []uint64, vectors [][]float32) error {
 	return nil
 }
 
+// Load is PutAll in portions, see Exact.Load. Each of them throws the graph away.
+func (h *HNSW) Load(fill func(put func(keys []uint64, vectors [][]float32) error) error) error {
+	return h.vectors.Load(func(put func([]uint64, [][]float32) error) error {
+		return fill(func(keys []uint64, vectors [][]float32) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			err := put(keys, vectors)
+			if err == nil {
+				h.setGraph(nil)
+			}
+			return err
+		})
+	})
+}
+
 // Delete removes a vector, see Index.
 func (h *HNSW) Delete(key uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.vectors.Delete(key) {
 		return false
+	}
+	if h.build != nil {
+		h.build.deleted = true
 	}
 	h.changed(key)
 	return true
@@ -290,7 +308,12 @@ type HNSWStats struct {
 	// Samples is how many answers were compared with the scan, SampledWanted how many neighbours those should have named,
 	// SampledFound how many they did.
 	Samples, SampledWanted, SampledFound uint64
+	Bytes                                int64 // of memory, about
 }
+
+// linksBytes is about what the links of one node take beside its vector. coder/hnsw keeps them in maps, which cannot be
+// measured from here: it is what the bench found with DefaultM.
+const linksBytes = 1800
 
 // Stats are the figures of this moment and the counts since NewHNSW.
 func (h *HNSW) Stats() HNSWStats {
@@ -299,9 +322,11 @@ func (h *HNSW) Stats() HNSWStats {
 	stats := HNSWStats{
 		Rebuilds: h.rebuilds, Panics: h.panics, Samples: h.sampled.samples.Load(),
 		SampledWanted: h.sampled.wanted.Load(), SampledFound: h.sampled.found.Load(),
+		Bytes: h.vectors.MemoryBytes(),
 	}
 	if h.graph != nil {
 		stats.Nodes, stats.Dead = len(h.graph.keyOf), h.graph.dead()
+		stats.Bytes += int64(stats.Nodes) * int64(4*h.dim+linksBytes)
 	}
 	return stats
 }

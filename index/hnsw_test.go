@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -399,6 +400,34 @@ func TestHNSWRebuild(t *testing.T) {
 		requireReady(t, h)
 		if !requireSound(t, h, truth, truth[100]) {
 			t.Error("the graph did not answer after the build")
+		}
+	})
+	t.Run("OK asked for many times", func(t *testing.T) {
+		h := newHNSW(t, 4, sparse)
+		if err := h.PutAll(keys, vectors); err != nil {
+			t.Fatal(err)
+		}
+		gate, first, once := make(chan struct{}), make(chan struct{}), sync.Once{}
+		h.SetDistance(func(a, b []float32) float32 {
+			once.Do(func() { close(first) })
+			<-gate
+			return index.Euclidean(a, b)
+		})
+		begun := 0
+		for key := range uint64(40) {
+			h.Delete(key)
+			if h.RebuildSoon() {
+				begun++
+				<-first // it has nodes already, which are deleted now
+			}
+		}
+		close(gate)
+		if err := h.Wait(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		requireReady(t, h)
+		if stats := h.Stats(); begun != 1 || stats.Rebuilds != 1 || stats.Dead != 0 || stats.Nodes != len(keys)-40 {
+			t.Errorf("%d builds begun, %+v", begun, stats)
 		}
 	})
 	t.Run("ErrNotReady PutAll during it", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
 
 const (
@@ -15,13 +16,16 @@ const (
 	catchUpMax = 16
 )
 
-// errWorn ends an attempt at a build whose vectors changed so much that too many of its nodes are dead already.
+// errWorn ends an attempt at a build whose vectors changed so much that too many of its nodes are dead already, or of
+// which some may not stay in memory.
 var errWorn = errors.New("too many dead nodes")
 
 // build is one under way in the background.
 type build struct {
 	cancel  context.CancelFunc
 	changed map[uint64]struct{} // keys put or deleted that it may not have seen; under HNSW.mu
+	deleted bool                // a vector that it may have as a node; under HNSW.mu
+	again   atomic.Bool         // asked for once more since, see RebuildSoon
 	done    chan struct{}       // closed at the end, err is set then
 	err     error
 }
@@ -81,12 +85,17 @@ func (h *HNSW) attempt(ctx context.Context, b *build) error {
 	h.mu.Lock()
 	g := newGraph(h.options, h.distance)
 	clear(b.changed)
+	b.deleted = false
+	b.again.Store(false)
 	keys := h.vectors.keys()
 	h.mu.Unlock()
 	for {
 		for _, key := range keys {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if b.again.Load() {
+				return errWorn
 			}
 			if err := g.update(key, h.vectors); err != nil {
 				return err
@@ -122,6 +131,9 @@ func (h *HNSW) install(ctx context.Context, b *build, g *graph) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	if b.again.Load() {
+		return false, errWorn
+	}
 	if len(b.changed) > catchUpMax {
 		return false, nil
 	}
@@ -145,14 +157,34 @@ func (g *graph) update(key uint64, vectors *Exact) error {
 	return g.put(key, vector)
 }
 
+// RebuildSoon throws the graph away and builds it anew from the vectors stored, in the background: afterwards no vector is in
+// its memory that was deleted before the call. It reports whether that began a build. One that is under way already is
+// used instead, begun again if it may have such a vector: however often this is called, one build at a time is under way,
+// and none waits behind it.
+func (h *HNSW) RebuildSoon() (begun bool) {
+	_, begun = h.rebuildSoon()
+	return begun
+}
+
+func (h *HNSW) rebuildSoon() (b *build, begun bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.build == nil {
+		b = h.startBuild()
+		return b, b != nil
+	}
+	if h.build.deleted {
+		h.build.again.Store(true)
+	}
+	return h.build, false
+}
+
 // Rebuild builds the graph anew from the vectors stored and returns when it answers; a build that is under way already
-// is waited for instead, as it takes in every change. The scan answers meanwhile. It returns the error of a ctx that has
+// is waited for instead, as in RebuildSoon. The scan answers meanwhile. It returns the error of a ctx that has
 // ended (the build then goes on in the background), ErrGraph when coder/hnsw panicked again and again, ErrNotReady when
 // PutAll came between, or ErrClosed. While vectors change faster than a build takes them in, it does not end.
 func (h *HNSW) Rebuild(ctx context.Context) error {
-	h.mu.Lock()
-	b := h.startBuild()
-	h.mu.Unlock()
+	b, _ := h.rebuildSoon()
 	if b == nil {
 		return ErrClosed
 	}

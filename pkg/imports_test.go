@@ -18,8 +18,9 @@ const module = "facesearch/"
 // may import. What is not named may import only the standard library. README.md has the same
 // table with the reasons.
 var may = map[string][]string{
-	"api": {"api/console", "pkg/face", "pkg/policy", "pkg/search", "pkg/photo",
-		"github.com/go-chi/chi/v5", "github.com/google/uuid", "gopkg.in/yaml.v3"},
+	"api": {"api/console", "pkg/face", "pkg/policy", "pkg/search", "pkg/account", "pkg/photo",
+		"github.com/go-chi/chi/v5", "github.com/go-chi/cors", "github.com/google/uuid",
+		"github.com/prometheus/client_golang", "gopkg.in/yaml.v3"},
 	"api/console":     {"pkg/face", "pkg/search", "github.com/go-chi/chi/v5"},
 	"index":           {"github.com/coder/hnsw", "github.com/viterin/vek"},
 	"models":          {},
@@ -29,6 +30,8 @@ var may = map[string][]string{
 	"pkg/attributes":  {"pkg/face", "github.com/yalue/onnxruntime_go"},
 	"pkg/policy":      {"pkg/face"},
 	"pkg/search":      {"pkg/face", "pkg/photo", "pkg/policy", "github.com/google/uuid"},
+	"pkg/account":     {"pkg/face", "pkg/search", "github.com/google/uuid", "golang.org/x/crypto"},
+	"pkg/mail":        {"pkg/account", "github.com/wneessen/go-mail"},
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},

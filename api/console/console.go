@@ -45,9 +45,9 @@ const signInBytesMax = 4096
 
 // Options configures New.
 type Options struct {
-	// Key finds a valid key by the digest of its secret. It is asked with every request, so that
-	// a key that is revoked signs out whoever used it.
-	Key func(ctx context.Context, digest [32]byte) (face.Key, error)
+	// Key finds a valid key, by the digest of its secret, for whoever sent a request. The API asks
+	// it with every request, so that a key that is revoked signs out whoever used it.
+	Key func(r *http.Request, digest [32]byte) (face.Key, error)
 	// Fail answers with an error in the API's form.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
 	// Base is the server's address as this client sees it.
@@ -217,7 +217,7 @@ func (c *Console) showSession(w http.ResponseWriter, r *http.Request) {
 		c.answer(w, sessionResponse{Base: c.options.Base(r)})
 		return
 	}
-	key, err := c.options.Key(r.Context(), signedIn.digest)
+	key, err := c.options.Key(r, signedIn.digest)
 	if face.CodeOf(err) == face.CodeUnauthorized {
 		c.signIns.end(r)
 		c.answer(w, sessionResponse{Base: c.options.Base(r)})
@@ -251,7 +251,10 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	digest := search.Digest(request.Key)
-	key, err := c.options.Key(r.Context(), digest)
+	key, err := c.options.Key(r, digest)
+	if err == nil && !key.Scope.Covers(face.ScopeManage) {
+		err = &face.Error{Code: face.CodeForbidden, Detail: "This API key has the scope " + string(key.Scope) + ", and the console needs the scope manage: use a key that has it."}
+	}
 	if err != nil {
 		c.options.Fail(w, r, err)
 		return

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -25,8 +24,8 @@ type clocked struct {
 func newClocked() *clocked {
 	c := &clocked{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), router: chi.NewRouter()}
 	pages := console.New(console.Options{
-		Key: func(_ context.Context, digest [32]byte) (face.Key, error) {
-			return face.Key{ID: "key", Digest: digest}, nil
+		Key: func(_ *http.Request, digest [32]byte) (face.Key, error) {
+			return face.Key{ID: "key", Digest: digest, Scope: face.ScopeManage}, nil
 		},
 		Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusTeapot) },
 		Base: func(*http.Request) string { return "https://faces.example.org" },

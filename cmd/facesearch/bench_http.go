@@ -18,6 +18,8 @@ type benchHTTP struct {
 	clientFlags `embed:""`
 	benchOutput `embed:""`
 	Rate        float64       `help:"Requests a second, to each server. They are sent when they are due, however slow the answers are." default:"5"`
+	Clients     int           `help:"So many clients instead, each of which sends its next request when it has its answer; 0 for a rate." default:"0" placeholder:"N"`
+	PID         int           `help:"Process of the server, on this machine, to watch the memory of." name:"pid" placeholder:"N"`
 	Duration    time.Duration `help:"How long requests are sent." default:"60s"`
 	Arrivals    string        `help:"poisson: at random, as of many clients; constant: at even distances." enum:"poisson,constant" default:"poisson"`
 	Seed        uint64        `help:"Seed of random arrivals." default:"1"`
@@ -39,6 +41,7 @@ func (c *benchHTTP) Run(ctx context.Context, to streams) error {
 	options := bench.LoadOptions{
 		Targets: []bench.Target{{Name: shownAddress(c.Server), Server: server}}, Rate: c.Rate, Duration: c.Duration,
 		Poisson: c.Arrivals == "poisson", Seed: c.Seed, Timeout: c.Timeout, InFlightMax: c.InFlight, Rotate: c.Rotate, Saved: c.Saved,
+		Clients: c.Clients, Process: c.PID,
 	}
 	if c.Against != "" {
 		if c.AgainstKey == "" { // the first server's key is not the other's business

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -50,6 +52,13 @@ func TestBenchHTTP(t *testing.T) {
 		got := run(t, withKey("one-key"), load...)
 		got.ended(t, 0)
 		if !strings.Contains(got.out, api.URL) || !strings.Contains(got.out, "succeeded/s") {
+			t.Error(got.out)
+		}
+	})
+	t.Run("OK clients", func(t *testing.T) {
+		got := run(t, withKey("one-key"), append(load, "--clients", "4", "--pid", strconv.Itoa(os.Getpid()))...)
+		got.ended(t, 0)
+		if !strings.Contains(got.out, "4 clients for 0.2 s") || !strings.Contains(got.out, "resident memory: ") {
 			t.Error(got.out)
 		}
 	})

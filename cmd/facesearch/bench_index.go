@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"facesearch/index"
 	"facesearch/pkg/bench"
+	"facesearch/pkg/bolt"
+	"facesearch/pkg/face"
 	"facesearch/pkg/policy"
 )
 
@@ -17,7 +21,9 @@ type benchIndex struct {
 	N           []int         `help:"Sizes of the gallery." default:"10000,100000" name:"n"`
 	Dims        []int         `help:"Dimensions of synthetic templates." default:"128"`
 	Seed        uint64        `help:"Seed of the synthetic templates, or of the choice among those of a file." default:"1"`
-	Templates   string        `help:"Templates to measure with: CSV, also .csv.gz, with the columns person, x0, x1, …; else raw little-endian float32, each row a person. Without it they are made up, with the geometry of dlib's." placeholder:"FILE"`
+	Templates   string        `help:"Templates to measure with: CSV, also .csv.gz, with the columns person, x0, x1, …; else raw little-endian float32, each row a person. Without it they are made up, with the geometry of dlib's." placeholder:"FILE" xor:"templates"`
+	Data        string        `help:"Templates to measure with: those of the store in this directory, which no server may be using. Each session is a person." placeholder:"DIR" xor:"templates"`
+	Application string        `help:"Only those of the application with this ID, with --data; all when left out." placeholder:"ID"`
 	Engines     []string      `help:"Engines: exact, hnsw, plain (a scan of float32 vectors, the baseline)." enum:"exact,hnsw,plain" default:"exact,hnsw,plain"`
 	HNSW        []string      `help:"Parameters of hnsw, M:K; each is measured." name:"hnsw" default:"32:800" placeholder:"M:K"`
 	Probes      int           `help:"Probes with a mate in the gallery, and as many without." default:"1000"`
@@ -50,10 +56,8 @@ func (c *benchIndex) Run(ctx context.Context, to streams) error {
 	for _, name := range c.Peers {
 		options.Peers = append(options.Peers, peerNames[name])
 	}
-	if c.Templates != "" {
-		if options.Templates, err = bench.ReadTemplates(c.Templates, c.Dims[0]); err != nil {
-			return err
-		}
+	if options.Templates, err = c.templates(); err != nil {
+		return err
 	}
 	progress := newBenchProgress(to.err)
 	options.Progress = progress.tell
@@ -63,6 +67,37 @@ func (c *benchIndex) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	return c.write(to, report, err)
+}
+
+// templates are nil when they are to be made up.
+func (c *benchIndex) templates() (*bench.Templates, error) {
+	switch {
+	case c.Templates != "":
+		return bench.ReadTemplates(c.Templates, c.Dims[0])
+	case c.Data != "":
+		return storedTemplates(c.Data, c.Application)
+	case c.Application != "":
+		return nil, errors.New("--application says whose templates of a store: name the store with --data")
+	}
+	return nil, nil
+}
+
+// storedTemplates has nothing that says whose they are.
+func storedTemplates(directory, application string) (*bench.Templates, error) {
+	templates := &bench.Templates{Name: "a store", Dim: face.TemplateDim}
+	for template, err := range bolt.Templates(directory, application) {
+		if errors.Is(err, bolt.ErrLocked) {
+			return nil, fmt.Errorf("%w: stop the server, or measure with a copy of the directory that was made while it was stopped", err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		templates.People = append(templates.People, [][]float32{slices.Clone(template[:])})
+	}
+	if len(templates.People) == 0 {
+		return nil, fmt.Errorf("nobody is enrolled in the store in %s", directory)
+	}
+	return templates, nil
 }
 
 // radius is that of the automatic threshold, unless one was given.

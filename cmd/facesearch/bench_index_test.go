@@ -3,14 +3,20 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"facesearch/pkg/bench"
+	"facesearch/pkg/bolt"
+	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
 )
 
@@ -53,12 +59,20 @@ func TestBenchIndex(t *testing.T) {
 			t.Error(got.out)
 		}
 	})
+	t.Run("OK templates of a store", testBenchStore)
 	t.Run("ErrUsage", func(t *testing.T) {
 		run(t, nil, "bench", "index", "--engines", "magic").ended(t, 2, "magic")
 		run(t, nil, "bench", "index", "--hnsw", "many").ended(t, 1, "M:K")
 		run(t, nil, "bench", "index", "--hnsw", "1:1").ended(t, 1, "M is 1")
 		run(t, nil, "bench", "index", "--n", "0").ended(t, 1, "a gallery of 0")
 		run(t, nil, "bench", "index", "--templates", "nowhere.csv").ended(t, 1, "nowhere.csv")
+		run(t, nil, "bench", "index", "--templates", "a.csv", "--data", "a").ended(t, 2, "--templates", "--data")
+		run(t, nil, "bench", "index", "--application", "a").ended(t, 1, "--data")
+		nowhere := filepath.Join(t.TempDir(), "nowhere")
+		run(t, nil, "bench", "index", "--data", nowhere).ended(t, 1, "there is no store in")
+		if _, err := os.Stat(nowhere); err == nil {
+			t.Error("the directory was made")
+		}
 	})
 }
 
@@ -90,4 +104,50 @@ func TestBenchIndexInterrupted(t *testing.T) {
 	if !strings.Contains(out.String(), "300 rows") || !strings.Contains(out.String(), "The run was interrupted") {
 		t.Errorf("%s", &out)
 	}
+}
+
+// testBenchStore wants the figures of a store's templates, and nothing of whose they are.
+func testBenchStore(t *testing.T) {
+	directory := t.TempDir()
+	store, err := bolt.Open(directory, bolt.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	for application, people := range map[string]int{"application-one": 60, "application-two": 30} {
+		if err := store.CreateApplication(t.Context(), face.Application{ID: application}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range people {
+			enrolment := face.Enrolment{Session: face.Session{ID: fmt.Sprint("session-", n), VendorData: "a-person", Status: face.Approved}}
+			for i := range enrolment.Template {
+				enrolment.Template[i] = float32(random.NormFloat64() / 12)
+			}
+			if _, _, err := store.Enrol(t.Context(), application, enrolment); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	measure := append(slices.Clone(quickly), "--n", "1000", "--json", "-", "--data", directory)
+	run(t, nil, measure...).ended(t, 1, "in use by another process", "stop the server")
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for application, rows := range map[string]int{"": 81, "application-one": 54, "application-two": 27} { // a tenth are strangers
+		got := run(t, nil, append(slices.Clone(measure), "--application", application)...)
+		got.ended(t, 0)
+		var report bench.IndexReport
+		if err := json.Unmarshal([]byte(got.out), &report); err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Runs) != 1 || report.Runs[0].N != rows || report.Runs[0].Strangers != rows/9 || report.Runs[0].Data != "a store" {
+			t.Errorf("%q: %+v", application, report.Runs)
+		}
+		for _, private := range []string{"application-", "session-", "a-person", directory} {
+			if strings.Contains(got.out+got.errors, private) {
+				t.Errorf("the report holds %q", private)
+			}
+		}
+	}
+	run(t, nil, append(measure, "--application", "nobody's")...).ended(t, 1, "no such application")
 }

@@ -41,17 +41,20 @@ func defaultWorkers() int { return runtime.NumCPU() }
 
 // serverFlags are those of a command that runs a server.
 type serverFlags struct {
-	Addr         string `help:"Address to listen at." default:"127.0.0.1:8080"`
-	Data         string `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
-	Models       string `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
-	Index        string `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
-	Workers      int    `help:"Pictures worked on at once." default:"${workers}"`
-	Waiting      int    `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
-	BootstrapKey string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
-	PublicURL    string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
-	LogFormat    string `help:"Log as text or json." enum:"text,json" default:"text"`
-	quiet        bool   // log warnings only
-	Example      string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
+	Addr              string `help:"Address to listen at." default:"127.0.0.1:8080"`
+	Data              string `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
+	Models            string `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
+	Index             string `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
+	Workers           int    `help:"Pictures worked on at once." default:"${workers}"`
+	Waiting           int    `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
+	BootstrapKey      string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
+	PublicURL         string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
+	LogFormat         string `help:"Log as text or json." enum:"text,json" default:"text"`
+	Dev               bool   `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
+	registrationFlags `embed:""`
+	networkFlags      `embed:""`
+	quiet             bool   // log warnings only
+	Example           string `help:"Picture named in the curl line that is printed at the start." default:"photo.jpg" placeholder:"FILE"`
 }
 
 type serveCommand struct {
@@ -83,18 +86,42 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if c.Workers < 1 || c.Waiting < 0 {
 		return errors.New("--workers is at least 1 and --waiting at least 0")
 	}
+	options := api.Options{PublicURL: c.PublicURL, Log: log, Dev: c.Dev, Registration: c.Registration || c.Dev}
+	if options.Mail, err = c.sender(log); err != nil {
+		return err
+	}
+	if err := c.into(&options); err != nil {
+		return err
+	}
+	options.OpenTopUp = options.OpenTopUp || c.Dev
+	certificate, err := c.tlsConfig(log)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listening at %s: %w", c.Addr, err)
 	}
-	handler := api.New(api.Options{PublicURL: c.PublicURL, Log: log})
+	if err := c.checkDev(listener, log); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	handler := api.New(options)
 	server := newHTTPServer(handler, log)
+	server.TLSConfig = certificate
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- serveOn(server, listener) }()
 	defer func() {
 		err = errors.Join(err, shutdown(server, served))
 	}()
 
+	metricsAddress, stopMetrics, err := c.serveMetrics(handler.Metrics(), newHTTPServer(nil, log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopMetrics()) }()
+	if metricsAddress != "" {
+		log.Info("metrics are answered apart", "address", metricsAddress+"/metrics")
+	}
 	parts, err := c.load(ctx, log)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil // told to stop while it was starting
@@ -103,7 +130,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.close()) }()
-	_, key, _, err := search.Bootstrap(ctx, parts.store, c.BootstrapKey)
+	key, err := c.firstKey(ctx, parts.store)
 	if err != nil {
 		return err
 	}
@@ -115,7 +142,8 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if err := handler.Ready(ctx, parts.store, parts.service); err != nil {
 		return err
 	}
-	ready(addressOf(listener), key)
+	defer handler.KeepUsage()()
+	ready(addressOf(listener, certificate != nil), key)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished first")
@@ -129,12 +157,24 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 
 // addressOf is where this machine reaches the server: its own loopback address when it
 // listens at all of them.
-func addressOf(listener net.Listener) string {
+func addressOf(listener net.Listener, secure bool) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	address := listener.Addr().(*net.TCPAddr)
 	if address.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", address.Port)
+		return fmt.Sprintf("%s127.0.0.1:%d", scheme, address.Port)
 	}
-	return "http://" + address.String()
+	return scheme + address.String()
+}
+
+// serveOn speaks TLS, and HTTP/2, where the server has a certificate.
+func serveOn(server *http.Server, listener net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "")
+	}
+	return server.Serve(listener)
 }
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
@@ -226,6 +266,8 @@ func (c *serveCommand) greet(to io.Writer, address, key string) {
 	if key == "" {
 		shown = "$FACESEARCH_API_KEY"
 		fmt.Fprintf(to, "  The API key was printed at the first start. Another one:\n\n    %s keys create --data %s\n\n", os.Args[0], c.Data)
+	} else if c.Dev {
+		fmt.Fprintf(to, "  API key of every server with --dev: %s\n\n", key)
 	} else {
 		fmt.Fprintf(to, "  API key, shown this once: %s\n\n", key)
 	}

@@ -67,9 +67,12 @@ func readyPart(said string) string {
 }
 
 type listedKey struct {
-	ID        string
-	Name      string
-	RevokedAt *time.Time `json:"revoked_at"`
+	ID         string
+	Name       string
+	Scope      string
+	ExpiresAt  *time.Time `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
 }
 
 func listKeys(t *testing.T, data string) map[string]listedKey {
@@ -105,7 +108,7 @@ func keysWhileRunning(t *testing.T, s *server, key string, photograph []byte) st
 	s.search(t, one, photograph)
 	s.search(t, other, photograph)
 	keys := listKeys(t, s.data)
-	if len(keys) != 3 || keys["one"].RevokedAt != nil {
+	if len(keys) != 3 || keys["one"].RevokedAt != nil || keys["one"].LastUsedAt == nil {
 		t.Errorf("%+v", keys)
 	}
 	run(t, nil, "keys", "revoke", "--data", s.data, keys["one"].ID).ended(t, 0, "is revoked")
@@ -128,7 +131,7 @@ func keysWhileStopped(t *testing.T, data, revoke string) string {
 	t.Helper()
 	later := createKey(t, data, "later")
 	run(t, nil, "keys", "revoke", "--data", data, listKeys(t, data)["other"].ID).ended(t, 0, "is revoked")
-	if keys := listKeys(t, data); keys["other"].RevokedAt == nil || keys["one"].RevokedAt == nil || keys["later"].RevokedAt != nil {
+	if keys := listKeys(t, data); keys["other"].LastUsedAt == nil || keys["other"].RevokedAt == nil || keys["one"].RevokedAt == nil || keys["later"].RevokedAt != nil {
 		t.Errorf("%+v", keys)
 	}
 	run(t, nil, "keys", "list", "--data", t.TempDir()).ended(t, 1, "there is no store in")

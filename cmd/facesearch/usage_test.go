@@ -17,6 +17,7 @@ func TestUsage(t *testing.T) {
 		"NoCommand": {}, "UnknownCommand": {"fly"}, "UnknownFlag": {"serve", "--colour", "red"},
 		"NoFile": {"search"}, "BadEnum": {"serve", "--index", "magic"}, "BadNumber": {"serve", "--workers", "many"},
 		"TooMany": {"import", "one", "two"}, "KeysAlone": {"keys"}, "NoKeyID": {"keys", "revoke"},
+		"BadScope": {"keys", "create", "--scope", "all"}, "BadDuration": {"keys", "rotate", "x", "--grace", "soon"}, "NoApplicationName": {"apps", "create"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := run(t, nil, arguments...)
@@ -29,7 +30,8 @@ func TestUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys revoke",
+	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys rename", "keys rotate", "keys revoke",
+		"apps create", "apps list", "apps rename", "apps delete", "credits show", "credits add", "duplicates",
 		"models list", "models fetch", "demo", "bench photo", "health"}
 	top := run(t, nil, "--help")
 	top.ended(t, 0)

@@ -88,7 +88,7 @@ func (report *IndexReport) WriteHTML(to io.Writer) error {
 func (report *HTTPReport) WriteHTML(to io.Writer) error {
 	p := page{
 		Title: "Load benchmark", Lead: report.subtitle(), When: when(report.Started, report.Seconds),
-		Notes:  []string{httpNote, "The load came from: " + report.Machine.String()},
+		Notes:  []string{report.note(), "The load came from: " + report.Machine.String()},
 		Tables: []table{{Title: "Latency and errors", Heading: httpColumns, Rows: report.rows()}},
 	}
 	if report.Interrupted {
@@ -96,6 +96,9 @@ func (report *HTTPReport) WriteHTML(to io.Writer) error {
 	}
 	if rows := report.stepRows(); len(rows) > 0 {
 		p.Tables = append(p.Tables, table{Title: "Steps of the server's work", Lead: "From the header Server-Timing.", Heading: stepColumns, Rows: rows})
+	}
+	if report.Memory != nil {
+		p.Tables = append(p.Tables, table{Title: "Memory", Notes: report.Memory.lines()})
 	}
 	if report.Agreement != nil {
 		p.Tables = append(p.Tables, table{Title: "Agreement of the two servers", Notes: report.Agreement.lines()})

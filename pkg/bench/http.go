@@ -14,6 +14,7 @@ type HTTPReport struct {
 	Started     time.Time      `json:"started"`
 	Seconds     float64        `json:"seconds"` // until the last answer
 	Machine     Machine        `json:"machine"` // that the load came from
+	Clients     int            `json:"clients"` // that each wait for their answer; 0: requests come at Rate
 	Rate        float64        `json:"rate"`    // requests a second, to each server
 	Arrivals    string         `json:"arrivals"`
 	Duration    float64        `json:"duration_seconds"`
@@ -23,6 +24,7 @@ type HTTPReport struct {
 	InFlightMax int            `json:"in_flight_max"`
 	Servers     []ServerResult `json:"servers"`
 	Agreement   *Agreement     `json:"agreement,omitempty"`
+	Memory      *MemoryUse     `json:"memory,omitempty"` // of the server's process
 	Interrupted bool           `json:"interrupted"`
 }
 
@@ -94,19 +96,35 @@ func HTTP(ctx context.Context, options LoadOptions) (*HTTPReport, error) {
 		return nil, err
 	}
 	report := &HTTPReport{
-		Kind: "http", Started: time.Now().UTC(), Machine: ThisMachine(), Rate: options.Rate, Arrivals: "constant",
+		Kind: "http", Started: time.Now().UTC(), Machine: ThisMachine(), Clients: options.Clients, Rate: options.Rate, Arrivals: "constant",
 		Duration: options.Duration.Seconds(), Pictures: len(options.Pictures), Rotate: options.Rotate,
 		Timeout: options.Timeout.Seconds(), InFlightMax: options.InFlightMax,
 	}
-	if options.Poisson {
+	switch {
+	case options.Clients > 0:
+		report.Rate, report.Arrivals, report.InFlightMax = 0, "clients", options.Clients
+	case options.Poisson:
 		report.Arrivals = "poisson"
+	}
+	memory := func() *MemoryUse { return nil }
+	if options.Process != 0 {
+		var err error
+		if memory, err = watchMemory(ctx, options.Process); err != nil {
+			return nil, err
+		}
 	}
 	for i := range options.Targets {
 		options.Targets[i].Server.Once = true // a second try would hide the first one's failure
 	}
 	started := time.Now()
-	outcomes := options.load(ctx)
+	var outcomes [][]outcome
+	if options.Clients > 0 {
+		outcomes = [][]outcome{options.loadClients(ctx)}
+	} else {
+		outcomes = options.load(ctx)
+	}
 	report.Seconds = time.Since(started).Seconds()
+	report.Memory = memory()
 	for i, target := range options.Targets {
 		report.Servers = append(report.Servers, serverResult(target.Name, outcomes[i], report.Seconds))
 	}

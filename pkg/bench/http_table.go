@@ -71,6 +71,10 @@ func (a *Agreement) lines() []string {
 func (report *HTTPReport) subtitle() string {
 	text := fmt.Sprintf("%g requests a second for %g s, %s arrivals, %d pictures in turn, at most %d under way, timeout %g s",
 		report.Rate, report.Duration, report.Arrivals, report.Pictures, report.InFlightMax, report.Timeout)
+	if report.Clients > 0 {
+		text = fmt.Sprintf("%d clients for %g s, each sends when it has its answer, %d pictures in turn, timeout %g s",
+			report.Clients, report.Duration, report.Pictures, report.Timeout)
+	}
 	if report.Rotate {
 		text += ", rotate_image"
 	}
@@ -78,6 +82,15 @@ func (report *HTTPReport) subtitle() string {
 }
 
 const httpNote = "A latency counts from the moment at which the request was due, so that waiting to be sent is part of it; it is of the answers that succeeded."
+
+const clientsNote = "A latency counts from the moment at which the request was sent, and is of the answers that succeeded. A client that was refused pauses for as long as Retry-After says."
+
+func (report *HTTPReport) note() string {
+	if report.Clients > 0 {
+		return clientsNote
+	}
+	return httpNote
+}
 
 // WriteTable writes the report for a terminal.
 func (report *HTTPReport) WriteTable(to io.Writer) error {
@@ -92,10 +105,10 @@ func (report *HTTPReport) WriteTable(to io.Writer) error {
 		}
 	}
 	fmt.Fprintln(to)
-	for _, line := range report.Agreement.lines() {
+	for _, line := range append(report.Agreement.lines(), report.Memory.lines()...) {
 		fmt.Fprintln(to, line)
 	}
-	_, err := fmt.Fprintln(to, httpNote)
+	_, err := fmt.Fprintln(to, report.note())
 	if report.Interrupted {
 		_, err = fmt.Fprintln(to, "The run was interrupted; what was sent until then is above.")
 	}

@@ -19,6 +19,9 @@ import (
 // RequestsMax bounds rate times duration: a benchmark is not to become an attack, nor a bill.
 const RequestsMax = 100_000
 
+// ClientsMax bounds LoadOptions.Clients.
+const ClientsMax = 1000
+
 // ErrTooManyRequests is returned when rate times duration exceeds RequestsMax.
 var ErrTooManyRequests = fmt.Errorf("rate times duration is over %d requests", RequestsMax)
 
@@ -39,6 +42,9 @@ type LoadOptions struct {
 	Targets  []Target // one, or two that are compared
 	Pictures []NamedPicture
 	Rate     float64 // requests a second, to each target
+	// Clients that each send their next request when the last is answered, to one target; 0: Rate says when
+	// requests are due, however slow the answers are.
+	Clients  int
 	Duration time.Duration
 	Poisson  bool // arrivals at random, as of many clients; else at even distances
 	Seed     uint64
@@ -47,7 +53,9 @@ type LoadOptions struct {
 	InFlightMax int
 	Rotate      bool
 	Saved       bool // let the server keep the searches
-	Progress    Progress
+	// Process is the server's, on this machine, whose memory is watched; 0 for none.
+	Process  int
+	Progress Progress
 }
 
 // How a request ended, beside "status" with a number.
@@ -75,9 +83,13 @@ func (o *LoadOptions) validate() error {
 		return errors.New("one server is measured, or two are compared")
 	case len(o.Pictures) == 0:
 		return errors.New("there are no pictures to search with")
+	case o.Clients < 0 || o.Clients > ClientsMax:
+		return fmt.Errorf("clients are a number from 0 to %d", ClientsMax)
+	case o.Clients > 0 && len(o.Targets) != 1:
+		return errors.New("clients that wait for their answers are for one server alone")
 	case !(o.Rate > 0) || o.Duration <= 0 || o.Timeout <= 0 || o.InFlightMax < 1:
 		return errors.New("rate, duration, timeout and requests under way have to be above 0")
-	case !(o.Rate*o.Duration.Seconds() <= RequestsMax):
+	case o.Clients == 0 && !(o.Rate*o.Duration.Seconds() <= RequestsMax):
 		return ErrTooManyRequests
 	}
 	return nil
@@ -154,17 +166,18 @@ func sleepUntil(ctx context.Context, then time.Time) bool {
 	}
 }
 
-func (o *LoadOptions) send(ctx context.Context, server *client.Client, picture []byte, into *outcome) {
+func (o *LoadOptions) send(ctx context.Context, server *client.Client, picture []byte, into *outcome) error {
 	limited, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	answer, err := server.Search(limited, picture, client.SearchOptions{Rotate: o.Rotate, Unsaved: !o.Saved})
 	into.ended = ending(ctx, err)
 	if err != nil {
-		return
+		return err
 	}
 	into.steps = serverTiming(answer.Header)
 	answer.Raw, answer.Header = nil, nil // not to be kept for every request
 	into.answer = answer
+	return nil
 }
 
 // ending names how a request ended.

@@ -29,12 +29,12 @@ func footprintNow() footprint {
 	runtime.GC()         // what finalizers let go
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return footprint{int64(stats.HeapAlloc), residentBytes()}
+	return footprint{int64(stats.HeapAlloc), residentBytes("self")}
 }
 
-// residentBytes reads Linux's /proc/self/statm, whose second number is in pages.
-func residentBytes() int64 {
-	data, err := os.ReadFile("/proc/self/statm")
+// residentBytes reads Linux's /proc/PROCESS/statm, whose second number is in pages; 0 where there is none.
+func residentBytes(process string) int64 {
+	data, err := os.ReadFile("/proc/" + process + "/statm")
 	if err != nil {
 		return 0
 	}

@@ -21,7 +21,7 @@ const storeBatch = 50_000
 
 var storeBucket = []byte("templates")
 
-// writeStore writes a gallery into a bbolt file with rows as the program's own store has them: the number of the session,
+// writeStore writes a gallery into a bbolt file with rows as the program's own store has them, but not encrypted: the number of the session,
 // a byte of flags, the components.
 func writeStore(ctx context.Context, file string, g *gallery, progress Progress) error {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{NoSync: true, FreelistType: bbolt.FreelistMapType})

@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"sort"
 	"time"
 
@@ -68,6 +70,18 @@ func (s *Store) Applications(ctx context.Context) ([]face.Application, error) {
 	return list, err
 }
 
+// RenameApplication implements face.Gallery.
+func (s *Store) RenameApplication(ctx context.Context, application, name string) error {
+	return s.update(ctx, application, func(r records) error {
+		var record face.Application
+		if _, err := getJSON(r.Bucket, recordKey, &record); err != nil {
+			return err
+		}
+		record.Name = name
+		return putJSON(r.Bucket, recordKey, record)
+	}, nil)
+}
+
 // Settings implements face.Gallery.
 func (s *Store) Settings(ctx context.Context, application string) (face.Settings, error) {
 	settings := face.DefaultSettings()
@@ -96,6 +110,9 @@ const keyPrefixBytes = 8
 func (s *Store) CreateKey(ctx context.Context, key face.Key) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if !key.Scope.Valid() {
+		return face.Invalid("The scope of a key is search, enrol or manage.")
 	}
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		if _, err := applicationBucket(tx, key.Application); err != nil {
@@ -136,27 +153,60 @@ func (s *Store) Keys(ctx context.Context, application string) ([]face.Key, error
 // RevokeKey implements face.Gallery.
 func (s *Store) RevokeKey(ctx context.Context, application, id string) error {
 	return s.update(ctx, application, func(r records) error {
-		keys := r.Tx().Bucket(keysBucket)
-		var found []byte
-		var revoked face.Key
-		err := eachKey(keys, func(prefix []byte, key face.Key) error {
-			if key.Application == application && key.ID == id {
-				found, revoked = append([]byte(nil), prefix...), key
+		_, err := r.changeKey(id, func(key *face.Key) error {
+			if key.RevokedAt.IsZero() {
+				key.RevokedAt = time.Now().UTC()
 			}
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			return face.NotFound("This application has no key of that ID.")
-		}
-		if !revoked.RevokedAt.IsZero() {
-			return nil
-		}
-		revoked.RevokedAt = time.Now().UTC()
-		return putJSON(keys, found, revoked)
+		return err
 	}, nil)
+}
+
+// ChangeKey implements face.Gallery.
+func (s *Store) ChangeKey(ctx context.Context, application, id string, change func(*face.Key) error) (changed face.Key, err error) {
+	err = s.update(ctx, application, func(r records) error {
+		changed, err = r.changeKey(id, func(key *face.Key) error {
+			before := *key
+			if err := change(key); err != nil {
+				return err
+			}
+			before.Name, before.ExpiresAt, before.LastUsedAt = key.Name, key.ExpiresAt, key.LastUsedAt
+			if before != *key {
+				return errors.New("only name, expiry and last use of a key can change")
+			}
+			return nil
+		})
+		return err
+	}, nil)
+	if err != nil {
+		return face.Key{}, err
+	}
+	return changed, nil
+}
+
+// changeKey stores what change makes of a key of this application.
+func (r records) changeKey(id string, change func(*face.Key) error) (face.Key, error) {
+	keys := r.Tx().Bucket(keysBucket)
+	var found []byte
+	var changed face.Key
+	err := eachKey(keys, func(prefix []byte, key face.Key) error {
+		if key.Application == r.application && key.ID == id {
+			found, changed = bytes.Clone(prefix), key
+		}
+		return nil
+	})
+	if err != nil {
+		return face.Key{}, err
+	}
+	if found == nil {
+		return face.Key{}, face.NotFound("This application has no key of that ID.")
+	}
+	before := changed
+	if err := change(&changed); err != nil || changed == before {
+		return changed, err
+	}
+	return changed, putJSON(keys, found, changed)
 }
 
 // KeyByDigest implements face.Gallery.
@@ -164,8 +214,7 @@ func (s *Store) KeyByDigest(ctx context.Context, digest [32]byte) (face.Key, err
 	if err := ctx.Err(); err != nil {
 		return face.Key{}, err
 	}
-	var key face.Key
-	var found bool
+	key, found := storedKey(), false
 	err := s.db.View(func(tx *bbolt.Tx) (err error) {
 		found, err = getJSON(tx.Bucket(keysBucket), digest[:keyPrefixBytes], &key)
 		return err
@@ -174,16 +223,20 @@ func (s *Store) KeyByDigest(ctx context.Context, digest [32]byte) (face.Key, err
 		return face.Key{}, err
 	}
 	same := subtle.ConstantTimeCompare(key.Digest[:], digest[:]) == 1
-	if !found || !same || !key.RevokedAt.IsZero() {
-		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The API key is not one of this server, or was revoked."}
+	if !found || !same || key.Ended(time.Now()) {
+		return face.Key{}, &face.Error{Code: face.CodeUnauthorized, Detail: "The API key is not one of this server, or was revoked, or has expired."}
 	}
 	return key, nil
 }
 
+// storedKey is what a key is read into: one that was stored before there were scopes may do
+// everything.
+func storedKey() face.Key { return face.Key{Scope: face.ScopeManage} }
+
 func eachKey(keys *bbolt.Bucket, visit func(prefix []byte, key face.Key) error) error {
 	cursor := keys.Cursor()
 	for prefix, _ := cursor.First(); prefix != nil; prefix, _ = cursor.Next() {
-		var key face.Key
+		key := storedKey()
 		if _, err := getJSON(keys, prefix, &key); err != nil {
 			return err
 		}

@@ -4,7 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"facesearch/pkg/bolt"
 	"facesearch/pkg/face"
@@ -73,14 +81,117 @@ func BenchmarkSessions(b *testing.B) {
 	}
 }
 
+// BenchmarkOpen is a start, up to the answer of the first search.
 func BenchmarkOpen(b *testing.B) {
-	b.Run("exact-100k", func(b *testing.B) {
-		directory, _, _ := filledStore(b, 100_000)
-		for b.Loop() {
-			store := openStore(b, directory, quiet(bolt.ExactIndex))
-			b.StopTimer()
-			closeStore(b, store)
-			b.StartTimer()
+	for _, size := range []struct {
+		name string
+		n    int
+	}{{"100k", 100_000}, {"1M", 1_000_000}} {
+		b.Run("exact-"+size.name, func(b *testing.B) {
+			directory := manyPeople(b, size.n)
+			probe := people(1)[0].Template
+			memory, fastest, used := watchMemory(b), math.Inf(1), 0.0
+			for b.Loop() {
+				started, before := time.Now(), processorSeconds(b)
+				store := openStore(b, directory, quiet(bolt.ExactIndex))
+				if _, err := store.Candidates(b.Context(), gallerytest.Application, &probe, 0.3, 5); err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				fastest = min(fastest, time.Since(started).Seconds())
+				used += processorSeconds(b) - before
+				if got, err := store.Size(b.Context(), gallerytest.Application); err != nil || got != size.n {
+					b.Fatalf("%d of %d sessions, %v", got, size.n, err)
+				}
+				memory.settle()
+				closeStore(b, store)
+				debug.FreeOSMemory()
+				b.StartTimer()
+			}
+			memory.report(size.n)
+			b.ReportMetric(fastest, "fastest-s")
+			b.ReportMetric(used/float64(b.N), "cpu-s/op")
+		})
+	}
+}
+
+// manyPeople is a closed store of so many people, which are never all in memory.
+func manyPeople(b *testing.B, n int) (directory string) {
+	b.Helper()
+	directory = b.TempDir()
+	store := openStore(b, directory, quiet(bolt.ExactIndex))
+	if err := store.CreateApplication(b.Context(), face.Application{ID: gallerytest.Application}); err != nil {
+		b.Fatal(err)
+	}
+	const portion = 20_000
+	for from := 0; from < n; from += portion {
+		enrolments := people(min(portion, n-from))
+		for i := range enrolments {
+			enrolments[i].Session.ID = fmt.Sprintf("person-%09d", from+i)
+			enrolments[i].Template[0] += float32(from) / float32(n)
+		}
+		if _, err := store.Fill(gallerytest.Application, enrolments); err != nil {
+			b.Fatal(err)
+		}
+	}
+	closeStore(b, store)
+	return directory
+}
+
+// memory is what the process has beyond the pages of files, and beyond what it began with.
+type memory struct {
+	b             *testing.B
+	before        int64
+	peak, settled atomic.Int64
+}
+
+func watchMemory(b *testing.B) *memory {
+	debug.FreeOSMemory()
+	m := &memory{b: b, before: anonymousBytes(b)}
+	watching, stop := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	group.Go(func() {
+		for watching.Err() == nil {
+			m.peak.Store(max(m.peak.Load(), anonymousBytes(b)))
+			time.Sleep(10 * time.Millisecond)
 		}
 	})
+	b.Cleanup(func() { stop(); group.Wait() })
+	return m
+}
+
+func (m *memory) settle() {
+	debug.FreeOSMemory()
+	m.settled.Store(anonymousBytes(m.b))
+}
+
+func (m *memory) report(rows int) {
+	m.b.ReportMetric(float64(m.peak.Load()-m.before)/float64(rows), "peak-B/row")
+	m.b.ReportMetric(float64(m.settled.Load()-m.before)/float64(rows), "B/row")
+}
+
+// anonymousBytes is 0 where the system does not tell.
+func anonymousBytes(b *testing.B) (bytes int64) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			if _, err := fmt.Sscan(text, &bytes); err != nil {
+				b.Error(err)
+			}
+		}
+	}
+	return bytes << 10
+}
+
+// processorSeconds are those that this process has used on all cores, which other processes hardly
+// change.
+func processorSeconds(b *testing.B) float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }

@@ -4,11 +4,14 @@
 // The file's buckets:
 //
 //	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
-//	                           encrypted, which tell whether the file of keys is the store's
+//	                           encrypted, which tell whether the file of keys is the store's;
+//	                           erasures: which keys were destroyed, as a sum
 //	keys                       first 8 bytes of the digest → Key
+//	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
-//	applications/ID            record: Application; settings: Settings; generation: a counter
+//	applications/ID            record: Application; settings: Settings; generation: a counter;
+//	                           credits: what there is to spend
 //	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
 //	applications/ID/templates  number → flags, template: all that start-up reads
@@ -58,6 +61,7 @@ var ErrLocked = errors.New("the store is in use by another process")
 var (
 	metaBucket         = []byte("meta")
 	keysBucket         = []byte("keys")
+	accountsBucket     = []byte("accounts")
 	applicationsBucket = []byte("applications")
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
@@ -73,6 +77,7 @@ var (
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret")
 	ownersKey     = []byte("owners")
+	erasuresKey   = []byte("erasures")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")
@@ -103,6 +108,8 @@ type Store struct {
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
+	// pruned is when accounts were last pruned; only the one transaction that writes looks at it.
+	pruned time.Time
 
 	mu     sync.RWMutex // guards shards, not what is in them
 	shards map[string]*shard
@@ -172,17 +179,13 @@ func (s *Store) begin() error {
 // prepare checks the schema version and the keys, or writes them into a new file.
 func (s *Store) prepare() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
+		// Apart from the others: stores of before there were accounts have none.
+		if _, err := tx.CreateBucketIfNotExists(accountsBucket); err != nil {
+			return err
+		}
 		meta := tx.Bucket(metaBucket)
 		if meta != nil {
-			version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
-			if version != schemaVersion {
-				return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
-			}
-			s.secret = append([]byte(nil), meta.Get(secretKey)...)
-			if len(s.secret) != secretBytes {
-				return errors.New("the store's secret is damaged")
-			}
-			return s.checkVault(tx)
+			return s.check(tx)
 		}
 		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -202,6 +205,23 @@ func (s *Store) prepare() error {
 		}
 		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	})
+}
+
+// check reads what a store that is there already says of itself.
+func (s *Store) check(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return errors.New("it is not a store")
+	}
+	version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
+	if version != schemaVersion {
+		return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
+	}
+	s.secret = append([]byte(nil), meta.Get(secretKey)...)
+	if len(s.secret) != secretBytes {
+		return errors.New("the store's secret is damaged")
+	}
+	return s.checkVault(tx)
 }
 
 func (s *Store) sealOwnersSecret(tx *bbolt.Tx) error {

@@ -85,9 +85,10 @@ func (s *Store) erase(ctx context.Context, application string, which func(record
 		}
 		return addGeneration(r.Bucket)
 	}, func(shard *shard) error {
+		shard.sessions.Add(-int64(len(numbers)))
 		shard.delete(numbers)
 		if graph, ok := shard.approved.(*index.HNSW); ok && len(numbers) > 0 {
-			go s.rebuild(graph) // its nodes hold the templates still, in memory
+			s.rebuildSoon(graph) // its nodes hold the templates still, in memory
 		}
 		return nil
 	})
@@ -175,12 +176,18 @@ func (s *Store) destroyDoomed() error {
 		return err
 	}
 	err = s.db.Update(func(tx *bbolt.Tx) error {
+		doomed := tx.Bucket(doomedBucket)
+		var sum uint64
 		for _, slot := range slots {
-			if err := tx.Bucket(doomedBucket).Delete(numberKey(slot)); err != nil {
+			if doomed.Get(numberKey(slot)) == nil {
+				continue // by another erasure
+			}
+			sum += erasure(slot)
+			if err := doomed.Delete(numberKey(slot)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return addErasures(tx, sum)
 	})
 	if err != nil { // the keys are gone, which is what was asked for
 		s.log.Warn("keys that were destroyed could not be forgotten; they are destroyed again at the next start", "error", err.Error())
@@ -188,10 +195,39 @@ func (s *Store) destroyDoomed() error {
 	return nil
 }
 
+// erasuresOf is the sum of the erasures that a store knows of, see vault.erasures; false when it
+// does not say.
+func erasuresOf(tx *bbolt.Tx) (sum uint64, known bool) {
+	value := tx.Bucket(metaBucket).Get(erasuresKey)
+	if len(value) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(value), true
+}
+
+func addErasures(tx *bbolt.Tx, more uint64) error {
+	sum, known := erasuresOf(tx)
+	if !known {
+		return nil // the next start finds out
+	}
+	return tx.Bucket(metaBucket).Put(erasuresKey, numberKey(sum+more))
+}
+
 // forgetErased deletes records whose keys were destroyed. There are such where an older copy of
-// the store was put back beside the keys of today: who was erased since then stays erased.
+// the store was put back beside the keys of today: who was erased since then stays erased. Only
+// then is every record looked at.
 func (s *Store) forgetErased() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
+		sum, err := s.vault.erasures(tx.Bucket(slotsBucket).Sequence())
+		if err != nil {
+			return err
+		}
+		if knows, known := erasuresOf(tx); known && knows == sum {
+			return nil
+		}
+		if err := tx.Bucket(metaBucket).Put(erasuresKey, numberKey(sum)); err != nil {
+			return err
+		}
 		all := tx.Bucket(applicationsBucket)
 		return all.ForEachBucket(func(id []byte) error {
 			r := records{s.vault, string(id), all.Bucket(id)}
@@ -213,6 +249,7 @@ func (s *Store) forgetErased() error {
 
 // erased lists the keys of records in a bucket that nobody can read any more.
 func (r records) erased(bucket []byte) (keys [][]byte, err error) {
+	keysOf := &window{vault: r.vault}
 	err = r.Bucket.Bucket(bucket).ForEach(func(key, value []byte) error {
 		if len(value) < flagsBytes {
 			return nil // damaged, which is for its reader to find
@@ -221,8 +258,8 @@ func (r records) erased(bucket []byte) (keys [][]byte, err error) {
 		if err != nil {
 			return nil
 		}
-		destroyed, err := r.vault.destroyed(slot)
-		if destroyed {
+		gone, err := destroyed(keysOf, slot)
+		if gone {
 			keys = append(keys, bytes.Clone(key))
 		}
 		return err

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -566,6 +567,32 @@ func TestEraseGraph(t *testing.T) {
 		closeStore(t, store)
 	})
 	testSnapshotKeys(t, whole, chunks, enrolments)
+}
+
+// TestEraseGraphInARow: many erasures share a build, after which the graph has none of them in
+// memory, or it could not be saved.
+func TestEraseGraphInARow(t *testing.T) {
+	t.Parallel()
+	directory, _, enrolments := graphStore(t)
+	store, log := openGraph(t, directory, believed)
+	for _, enrolment := range enrolments[:30] {
+		if err := store.Erase(t.Context(), gallerytest.Application, []string{enrolment.Session.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for answered := false; !answered; time.Sleep(2 * time.Millisecond) {
+		found, err := store.Candidates(t.Context(), gallerytest.Application, &enrolments[99].Template, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered = !found.Exact
+	}
+	closeStore(t, store)
+	if builds := strings.Count(log.all(), rebuilt); builds > 15 {
+		t.Errorf("%d builds for 30 erasures", builds)
+	}
+	store, _ = openGraph(t, directory, believed)
+	closeStore(t, store)
 }
 
 // testSnapshotKeys: what becomes of a snapshot's key without an erasure, and when it is damaged.

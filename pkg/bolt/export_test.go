@@ -4,46 +4,59 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"os"
+	"slices"
 
 	bbolt "go.etcd.io/bbolt"
 
+	"facesearch/index"
 	"facesearch/pkg/face"
 )
 
-// Fill enrols many sessions in one transaction, which Enrol would take minutes for. The
+// fillBatch sessions are written in one transaction: bbolt splits pages only when one ends.
+const fillBatch = 20_000
+
+// Fill enrols many sessions in few transactions, which Enrol would take minutes for. The
 // store has to be opened again before it searches them.
 func (s *Store) Fill(application string, enrolments []face.Enrolment) ([]face.Session, error) {
 	var sessions []face.Session
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		bucket, err := applicationBucket(tx, application)
+	for batch := range slices.Chunk(enrolments, fillBatch) {
+		err := s.db.Update(func(tx *bbolt.Tx) error {
+			filled, err := s.fill(tx, application, batch)
+			sessions = append(sessions, filled...)
+			return err
+		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		var slots []uint64
-		for range enrolments {
-			slot, err := tx.Bucket(slotsBucket).NextSequence()
-			if err != nil {
-				return err
-			}
-			slots = append(slots, slot)
+	}
+	return sessions, nil
+}
+
+func (s *Store) fill(tx *bbolt.Tx, application string, enrolments []face.Enrolment) (sessions []face.Session, err error) {
+	bucket, err := applicationBucket(tx, application)
+	if err != nil {
+		return nil, err
+	}
+	slots := make([]uint64, len(enrolments))
+	for i := range slots {
+		if slots[i], err = tx.Bucket(slotsBucket).NextSequence(); err != nil {
+			return nil, err
 		}
-		if err := s.vault.create(slots...); err != nil {
-			return err
+	}
+	if err := s.vault.create(slots...); err != nil {
+		return nil, err
+	}
+	for i, enrolment := range enrolments {
+		session := enrolment.Session
+		if session.Number, err = bucket.Bucket(sessionsBucket).NextSequence(); err != nil {
+			return nil, err
 		}
-		for i, enrolment := range enrolments {
-			session := enrolment.Session
-			if session.Number, err = bucket.Bucket(sessionsBucket).NextSequence(); err != nil {
-				return err
-			}
-			r := records{s.vault, application, bucket}
-			if err := s.putEnrolment(r, slots[i], session, enrolment); err != nil {
-				return err
-			}
-			sessions = append(sessions, session)
+		if err := s.putEnrolment(records{s.vault, application, bucket}, slots[i], session, enrolment); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return sessions, err
+		sessions = append(sessions, session)
+	}
+	return sessions, nil
 }
 
 // Opens reports whether a record's value, flags included, can be read with a key.
@@ -79,4 +92,46 @@ func (s *Store) LockKeys() (unlock func() error, err error) {
 		s.vault.file = whole
 		return locked.Close()
 	}, nil
+}
+
+// RestoreDamaged does with the first chunk of a graph's snapshot what a start does, when it is
+// damaged as it is stored or, sealed again, in what was sealed. It returns why the snapshot is not
+// believed, and leaves the store as it was.
+func (s *Store) RestoreDamaged(application string, inside bool, damage func(chunk []byte)) error {
+	shard, err := s.shard(application)
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	bucket, err := applicationBucket(tx, application)
+	if err != nil {
+		return err
+	}
+	r, first := records{s.vault, application, bucket}, chunkKey(0)
+	chunks := r.Bucket.Bucket(graphBucket)
+	if inside {
+		slot, err := r.slot(graphBucket, first)
+		if err != nil {
+			return err
+		}
+		data, _, err := r.open(graphBucket, first)
+		if err != nil {
+			return err
+		}
+		damage(data)
+		if err := r.seal(slot, graphBucket, first, 0, data); err != nil {
+			return err
+		}
+	} else {
+		sealed := slices.Clone(chunks.Get(first))
+		damage(sealed)
+		if err := chunks.Put(first, sealed); err != nil {
+			return err
+		}
+	}
+	return shard.approved.(*index.HNSW).Restore(r.graphReader(), generation(bucket))
 }

@@ -43,15 +43,23 @@ func (s *Store) loadGraph(r records, graph *index.HNSW) {
 	if err := graph.Restore(r.graphReader(), generation(r.Bucket)); err != nil {
 		s.log.Info("the graph is rebuilt from the templates; searches are exact until it is ready",
 			"sessions", graph.Len(), "reason", err.Error())
-		go s.rebuild(graph)
+		s.rebuildSoon(graph)
 		return
 	}
 	s.log.Info("the graph was read from its snapshot", "sessions", graph.Len())
 }
 
-func (s *Store) rebuild(graph *index.HNSW) {
+// rebuildSoon has a graph built anew in the background. Many erasures in a row share one build,
+// and whoever began it waits for its end.
+func (s *Store) rebuildSoon(graph *index.HNSW) {
+	if graph.RebuildSoon() {
+		go s.awaitGraph(graph)
+	}
+}
+
+func (s *Store) awaitGraph(graph *index.HNSW) {
 	started := time.Now()
-	err := graph.Rebuild(context.Background())
+	err := graph.Wait(context.Background())
 	switch {
 	case err == nil:
 		s.log.Info("the graph was rebuilt", "sessions", graph.Len(), "seconds", time.Since(started).Seconds())

@@ -3,6 +3,7 @@ package bolt_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	bbolt "go.etcd.io/bbolt"
 
+	"facesearch/index"
 	"facesearch/pkg/bolt"
 	"facesearch/pkg/face"
 	"facesearch/pkg/gallerytest"
@@ -208,6 +210,16 @@ func TestGraphSnapshotDamaged(t *testing.T) {
 			return changeChunk(chunks, number, func(chunk []byte) []byte { return chunk[:len(chunk)-1] })
 		})
 	}
+	for number := range sizes {
+		requireDoubted(fmt.Sprintf("OK cut before chunk %d", number), func(chunks *bbolt.Bucket) error {
+			for later := number; later < len(sizes); later++ {
+				if err := chunks.Delete(chunkKey(later)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	requireDoubted("OK one chunk more", func(chunks *bbolt.Bucket) error { return chunks.Put(chunkKey(len(sizes)), []byte("more")) })
 	requireDoubted("OK chunks swapped", func(chunks *bbolt.Bucket) error {
 		first, second := slices.Clone(chunks.Get(chunkKey(0))), slices.Clone(chunks.Get(chunkKey(1)))
@@ -220,6 +232,31 @@ func TestGraphSnapshotDamaged(t *testing.T) {
 		store, _ := openGraph(t, copyStore(t, whole), believed)
 		closeStore(t, store)
 	})
+}
+
+// TestGraphSnapshotBits flips every bit of the first kilobyte, of what is stored and of what was
+// sealed: neither may be believed.
+func TestGraphSnapshotBits(t *testing.T) {
+	t.Parallel()
+	directory, _, _ := filledStore(t, 60)
+	store, log := openGraph(t, directory, doubted)
+	log.waitFor(t, rebuilt)
+	closeStore(t, store)
+	store, _ = openGraph(t, directory, believed)
+	defer closeStore(t, store)
+	for name, inside := range map[string]bool{"OK as stored": false, "OK sealed again": true} {
+		t.Run(name, func(t *testing.T) {
+			for bit := range 8 * 1024 {
+				err := store.RestoreDamaged(gallerytest.Application, inside, func(chunk []byte) { chunk[bit/8] ^= 1 << (bit % 8) })
+				if !errors.Is(err, index.ErrSnapshot) {
+					t.Fatalf("bit %d: %v", bit, err)
+				}
+			}
+			if err := store.RestoreDamaged(gallerytest.Application, inside, func([]byte) {}); err != nil {
+				t.Fatalf("undamaged: %v", err) // or the loop would show nothing
+			}
+		})
+	}
 }
 
 func graphOf(tx *bbolt.Tx) *bbolt.Bucket {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"facesearch/index"
+	"facesearch/pkg/face"
 )
 
 func TestWatchRecall(t *testing.T) {
@@ -31,5 +32,28 @@ func TestWatchRecall(t *testing.T) {
 				t.Errorf("%d warnings instead of %d:\n%s", got, test.warnings, log.String())
 			}
 		})
+	}
+}
+
+// TestStatsRecall: what a graph was found to miss is in the store's figures.
+func TestStatsRecall(t *testing.T) {
+	graph := index.NewHNSW(face.TemplateDim, index.HNSWOptions{M: 4, SearchK: 10, SampleEvery: 1})
+	defer graph.Close()
+	shard := &shard{approved: graph, blocklisted: index.NewExact(face.TemplateDim)}
+	for i := range uint64(2000) {
+		if err := shard.put(i+1, &face.Template{float32(i)}, flagApproved); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 {
+		if _, _, err := shard.within(t.Context(), &face.Template{float32(10 * i)}, 1.5, 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stats face.Stats
+	shard.addTo(&stats)
+	if want := graph.Stats(); stats.RecallSamples != 5 || stats.RecallSamples != want.Samples || stats.RecallWanted != want.SampledWanted ||
+		stats.RecallFound != want.SampledFound || stats.RecallFound == 0 || stats.IndexBytes < 2000*2*512 {
+		t.Errorf("%+v, the graph has %+v", stats, want)
 	}
 }

@@ -72,9 +72,11 @@ func (r records) open(bucket, key []byte) (data []byte, flags byte, err error) {
 	return data, flags, err
 }
 
+var errEmpty = errors.New("a stored record is damaged: it is empty")
+
 func (r records) openValue(bucket, key, value []byte) (data []byte, flags byte, err error) {
 	if len(value) < flagsBytes {
-		return nil, 0, errors.New("a stored record is damaged: it is empty")
+		return nil, 0, errEmpty
 	}
 	data, err = r.vault.open(r.place(bucket, key, value[0]), value[flagsBytes:])
 	return data, value[0], err

@@ -36,6 +36,7 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 		if known != nil {
 			return nil
 		}
+		shard.sessions.Add(1)
 		return shard.put(session.Number, &enrolment.Template, flagsOf(&session))
 	})
 	if err != nil {
@@ -73,6 +74,8 @@ func (r records) putSession(slot uint64, session face.Session, template *face.Te
 	if err := r.sealJSON(slot, sessionsBucket, number, flags, session); err != nil {
 		return err
 	}
+	// Numbers ascend and a template never grows: half a page would stay empty for ever.
+	r.Bucket.Bucket(templatesBucket).FillPercent = 1
 	return r.seal(slot, templatesBucket, number, flags, encodeTemplate(template))
 }
 

@@ -2,14 +2,12 @@ package bolt
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
-	"golang.org/x/sync/errgroup"
 
 	"facesearch/index"
 	"facesearch/pkg/face"
@@ -24,6 +22,7 @@ type shard struct {
 	moving      sync.RWMutex
 	approved    index.Index
 	blocklisted *index.Exact
+	sessions    atomic.Int64 // stored, in the index or not
 }
 
 func (s *Store) newShard() *shard {
@@ -99,7 +98,7 @@ func (s *Store) loadShards() error {
 				return err
 			}
 			r := records{s.vault, application.ID, bucket}
-			if err := r.loadTemplates(shard); err != nil {
+			if err := r.loadShard(shard); err != nil {
 				return err
 			}
 			if graph, ok := shard.approved.(*index.HNSW); ok {
@@ -114,70 +113,6 @@ func (s *Store) loadShards() error {
 			"sessions", shard.len(), "seconds", time.Since(started).Seconds())
 	}
 	return nil
-}
-
-// A manyPutter takes many vectors at once; both kinds of index do.
-type manyPutter interface {
-	PutAll(keys []uint64, vectors [][]float32) error
-}
-
-// loadTemplates opens all templates, with all cores, and puts them into the index. Those of
-// sessions that are in no search are opened too, as only that tells a flag that was meant
-// from one that is damaged.
-func (r records) loadTemplates(shard *shard) error {
-	var rows []sealedRow
-	err := r.Bucket.Bucket(templatesBucket).ForEach(func(key, value []byte) error {
-		number, err := numberOf(key)
-		rows = append(rows, sealedRow{number, key, value})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	templates := make([]face.Template, len(rows))
-	if err := r.openRows(rows, templates); err != nil {
-		return err
-	}
-	var keys []uint64
-	var vectors [][]float32
-	for i, row := range rows {
-		switch flags := row.value[0]; {
-		case flags&flagBlocklisted != 0:
-			if err := shard.put(row.number, &templates[i], flags); err != nil {
-				return err
-			}
-		case flags&flagApproved != 0:
-			keys, vectors = append(keys, row.number), append(vectors, templates[i][:])
-		}
-	}
-	return shard.approved.(manyPutter).PutAll(keys, vectors)
-}
-
-// A sealedRow is a template as it is stored; key and value belong to the transaction.
-type sealedRow struct {
-	number     uint64
-	key, value []byte
-}
-
-// openRows decrypts rows into templates of the same places.
-func (r records) openRows(rows []sealedRow, templates []face.Template) error {
-	var group errgroup.Group
-	share := (len(rows) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
-	for from := 0; from < len(rows); from += share {
-		group.Go(func() error {
-			for i := from; i < min(from+share, len(rows)); i++ {
-				data, _, err := r.openValue(templatesBucket, rows[i].key, rows[i].value)
-				if err == nil {
-					err = decodeTemplate(data, &templates[i])
-				}
-				if err != nil {
-					return fmt.Errorf("session %d: %w", rows[i].number, err)
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
 }
 
 // Candidates implements face.Gallery.

@@ -81,8 +81,13 @@ func (v *vault) begin(directory string) error {
 }
 
 // openVault opens the file of a store that is there already.
-func openVault(path string) (*vault, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+func openVault(path string) (*vault, error) { return openVaultFor(os.O_RDWR, path) }
+
+// openVaultToRead opens it for who writes nothing.
+func openVaultToRead(path string) (*vault, error) { return openVaultFor(os.O_RDONLY, path) }
+
+func openVaultFor(use int, path string) (*vault, error) {
+	file, err := os.OpenFile(path, use, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: without its keys the store cannot be read; put back the file that belongs to it", err)
 	}
@@ -152,23 +157,43 @@ func offsetOf(slot uint64) int64 { return int64(slot) * vaultKeyBytes }
 // possible refuses slot 0, which is the header, and those that no file is long enough for.
 func possible(slot uint64) bool { return slot > 0 && slot <= 1<<40 }
 
-func (v *vault) cipher(slot uint64) (cipher.AEAD, error) {
+// keys are where the key of a slot comes from: the vault itself, or a part of it that was read.
+type keys interface {
+	// key returns errErased when it was destroyed.
+	key(slot uint64) (*vaultKey, error)
+}
+
+type vaultKey [vaultKeyBytes]byte
+
+// key implements keys.
+func (v *vault) key(slot uint64) (*vaultKey, error) {
 	if !possible(slot) {
-		return nil, errors.New("a stored record is damaged: it names a key that cannot be")
+		return nil, errImpossible
 	}
-	var key [vaultKeyBytes]byte
+	var key vaultKey
 	v.mu.RLock()
 	_, err := v.file.ReadAt(key[:], offsetOf(slot))
 	v.mu.RUnlock()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("reading a key: %w", err)
-	case string(key[:]) == vaultDestroyed:
+	}
+	return key.check()
+}
+
+var errImpossible = errors.New("a stored record is damaged: it names a key that cannot be")
+
+func (k *vaultKey) check() (*vaultKey, error) {
+	switch {
+	case string(k[:]) == vaultDestroyed:
 		return nil, errErased
-	case key == [vaultKeyBytes]byte{}:
+	case *k == vaultKey{}:
 		return nil, errors.New("the file of keys is damaged: a key is missing")
 	}
-	block, err := aes.NewCipher(key[:])
+	return k, nil
+}
+
+func (k *vaultKey) cipher() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(k[:])
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +201,8 @@ func (v *vault) cipher(slot uint64) (cipher.AEAD, error) {
 }
 
 // destroyed reports whether a slot's key was overwritten.
-func (v *vault) destroyed(slot uint64) (bool, error) {
-	_, err := v.cipher(slot)
+func destroyed(from keys, slot uint64) (bool, error) {
+	_, err := from.key(slot)
 	if errors.Is(err, errErased) {
 		return true, nil
 	}
@@ -190,7 +215,11 @@ const sealedOverhead = 8 + 12 + 16
 // seal encrypts data with the key of a slot. place says where it is stored, so that one
 // record cannot be taken for another.
 func (v *vault) seal(slot uint64, place, data []byte) ([]byte, error) {
-	aead, err := v.cipher(slot)
+	key, err := v.key(slot)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := key.cipher()
 	if err != nil {
 		return nil, err
 	}
@@ -202,17 +231,24 @@ func (v *vault) seal(slot uint64, place, data []byte) ([]byte, error) {
 }
 
 // open reverses seal. It returns errErased when the key is gone.
-func (v *vault) open(place, sealed []byte) ([]byte, error) {
+func (v *vault) open(place, sealed []byte) ([]byte, error) { return open(v, place, sealed, nil) }
+
+// open appends what was sealed to data.
+func open(from keys, place, sealed, data []byte) ([]byte, error) {
 	slot, err := slotOf(sealed)
 	if err != nil {
 		return nil, err
 	}
-	aead, err := v.cipher(slot)
+	key, err := from.key(slot)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := key.cipher()
 	if err != nil {
 		return nil, err
 	}
 	nonce := sealed[8 : 8+aead.NonceSize()]
-	data, err := aead.Open(nil, nonce, sealed[8+len(nonce):], place)
+	data, err = aead.Open(data, nonce, sealed[8+len(nonce):], place)
 	if err != nil {
 		return nil, errors.New("a stored record is damaged: it does not decrypt")
 	}
@@ -230,7 +266,11 @@ func slotOf(sealed []byte) (uint64, error) {
 // place names a record in a bucket of an application. The length stands first because an ID may
 // hold any character, also the one that separates.
 func place(application string, bucket, key []byte) []byte {
-	text := binary.AppendUvarint(nil, uint64(len(application)))
+	return appendPlace(nil, application, bucket, key)
+}
+
+func appendPlace(text []byte, application string, bucket, key []byte) []byte {
+	text = binary.AppendUvarint(text, uint64(len(application)))
 	text = append(append(text, application...), bucket...)
 	return append(append(text, '/'), key...)
 }

@@ -112,8 +112,8 @@ func TestVaultRefuses(t *testing.T) {
 			if _, err := v.seal(slot, at, data); err == nil {
 				t.Errorf("sealed with slot %d", slot)
 			}
-			if destroyed, err := v.destroyed(slot); err == nil || destroyed {
-				t.Errorf("slot %d: destroyed %v, %v", slot, destroyed, err)
+			if gone, err := destroyed(v, slot); err == nil || gone {
+				t.Errorf("slot %d: destroyed %v, %v", slot, gone, err)
 			}
 		}
 		for _, slot := range []uint64{0, 1<<64 - 1} { // 0 is the header
@@ -153,9 +153,9 @@ func TestVaultDestroy(t *testing.T) {
 	}
 	for slot, data := range sealed {
 		_, err := v.open(at, data)
-		destroyed, stateErr := v.destroyed(slot)
-		if errors.Is(err, errErased) != (slot == 2) || destroyed != (slot == 2) || stateErr != nil {
-			t.Errorf("slot %d: %v, destroyed %v, %v", slot, err, destroyed, stateErr)
+		gone, stateErr := destroyed(v, slot)
+		if errors.Is(err, errErased) != (slot == 2) || gone != (slot == 2) || stateErr != nil {
+			t.Errorf("slot %d: %v, destroyed %v, %v", slot, err, gone, stateErr)
 		}
 	}
 	if _, err := v.seal(2, at, nil); !errors.Is(err, errErased) {

@@ -17,10 +17,14 @@ const (
 	CodeUnauthorized Code = "unauthorized"
 	// CodeForbidden: the key is known but may not do this, or a signed address is not valid.
 	CodeForbidden Code = "forbidden"
+	// CodeInsufficientCredits: the application's credits are metered, and used up.
+	CodeInsufficientCredits Code = "insufficient_credits"
 	// CodeNotFound: there is no such path, session, search or picture in this application.
 	CodeNotFound Code = "not_found"
 	// CodeConflict: what is asked for contradicts what is stored.
 	CodeConflict Code = "conflict"
+	// CodeRateLimited: the key, or the client's address, has sent too many requests for now.
+	CodeRateLimited Code = "rate_limited"
 	// CodeBusy: every worker is taken and the waiting line is full, or the server is starting.
 	CodeBusy Code = "busy"
 )

@@ -24,7 +24,7 @@ type Template [TemplateDim]float32
 // no distance to anything, so it can be neither enrolled nor searched.
 func (t *Template) Validate() error {
 	for i, v := range t {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+		if v-v != 0 { // NaN for a NaN and for both infinities
 			return fmt.Errorf("template value %d is %v, not a finite number", i, v)
 		}
 	}

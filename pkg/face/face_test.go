@@ -125,3 +125,18 @@ func TestError(t *testing.T) {
 		t.Errorf("detail %q", got)
 	}
 }
+
+func TestScopeCovers(t *testing.T) {
+	for i, scope := range face.Scopes {
+		for j, needed := range face.Scopes {
+			if scope.Covers(needed) != (i >= j) {
+				t.Errorf("%s covers %s: %v", scope, needed, scope.Covers(needed))
+			}
+		}
+		for _, unknown := range []face.Scope{"", "Manage", "all"} {
+			if unknown.Valid() || unknown.Covers(scope) || scope.Covers(unknown) {
+				t.Errorf("%q is taken for a scope", unknown)
+			}
+		}
+	}
+}

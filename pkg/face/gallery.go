@@ -18,21 +18,44 @@ type Gallery interface {
 	CreateApplication(ctx context.Context, application Application) error
 	// Applications lists all of them, oldest first.
 	Applications(ctx context.Context) ([]Application, error)
+	// RenameApplication changes its name. CodeNotFound: there is no such application.
+	RenameApplication(ctx context.Context, application, name string) error
+	// DeleteApplication destroys an application with its keys, settings, sessions, saved searches
+	// and account, as Erase does. CodeNotFound: there is no such application.
+	DeleteApplication(ctx context.Context, application string) error
 	// Settings returns those of an application. CodeNotFound: there is no such application.
 	Settings(ctx context.Context, application string) (Settings, error)
 	// PutSettings replaces them. CodeInvalid: a value is out of its range.
 	PutSettings(ctx context.Context, application string, settings Settings) error
 
+	// Credits is what an application has to spend, at least 0 and at most CreditsLimit; 0 when
+	// it is new.
+	Credits(ctx context.Context, application string) (int64, error)
+	// AddCredits adds to them in one step, or takes away when credits is negative, and returns
+	// what there is then. CodeInsufficientCredits: it would be less than 0; CodeInvalid: more
+	// than CreditsLimit.
+	AddCredits(ctx context.Context, application string, credits int64) (balance int64, err error)
+
 	// CreateKey stores a key. CodeConflict: its ID or its digest is taken. CodeNotFound: there
-	// is no such application.
+	// is no such application. CodeInvalid: it has no scope.
 	CreateKey(ctx context.Context, key Key) error
 	// Keys lists the keys of one application, revoked ones included, oldest first.
 	Keys(ctx context.Context, application string) ([]Key, error)
 	// RevokeKey ends a key for good; revoking it again changes nothing. CodeNotFound: the
 	// application has no such key.
 	RevokeKey(ctx context.Context, application, id string) error
-	// KeyByDigest finds the key whose SHA-256 this is. CodeUnauthorized: none, or a revoked one.
+	// ChangeKey changes a key's name, expiry or last use: change is called with the key, in which
+	// nothing else may change, and must not call the Gallery; its error ends it.
+	// CodeNotFound: the application has no such key.
+	ChangeKey(ctx context.Context, application, id string, change func(*Key) error) (Key, error)
+	// KeyByDigest finds the key whose SHA-256 this is. CodeUnauthorized: none, or one that was
+	// revoked or has expired.
 	KeyByDigest(ctx context.Context, digest [32]byte) (Key, error)
+
+	// ChangeAccount changes the account of an e-mail address, or makes it: change is called with
+	// the account, or with an empty one where there is none or its ForgetAt is past, and must not
+	// call the Gallery; its error ends it. The address is not stored.
+	ChangeAccount(ctx context.Context, email string, change func(*Account) error) (Account, error)
 
 	// Enrol stores one session. created is false, and nothing changes, when the same content
 	// is already there under the same ID; CodeConflict: other content is, or the PictureID is taken.

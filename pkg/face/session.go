@@ -127,10 +127,20 @@ type Key struct {
 	ID          string    `json:"id"` // short, to name the key by; not secret
 	Application string    `json:"application"`
 	Name        string    `json:"name"`
+	Scope       Scope     `json:"scope"`
 	Digest      [32]byte  `json:"digest"`
 	CreatedAt   time.Time `json:"created_at"`
-	// RevokedAt is zero while the key is valid.
+	// ExpiresAt is when the key ends by itself; zero: never.
+	ExpiresAt time.Time `json:"expires_at"`
+	// LastUsedAt is kept in batches: a use is in it after a minute, and zero stands for none.
+	LastUsedAt time.Time `json:"last_used_at"`
+	// RevokedAt is zero while the key was not revoked.
 	RevokedAt time.Time `json:"revoked_at"`
+}
+
+// Ended reports whether the key is revoked or has expired by a time.
+func (k *Key) Ended(now time.Time) bool {
+	return !k.RevokedAt.IsZero() || !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
 }
 
 // KeepPicture says what is kept of an enrolled or searched picture.

@@ -45,10 +45,20 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"CreateApplication", testCreateApplication},
 		{"Applications", testApplications},
 		{"Settings", testSettings},
+		{"Credits", testCredits},
+		{"CreditsConcurrently", testCreditsConcurrently},
 		{"CreateKey", testCreateKey},
 		{"Keys", testKeys},
 		{"RevokeKey", testRevokeKey},
+		{"ChangeKey", testChangeKey},
 		{"KeyByDigest", testKeyByDigest},
+		{"KeyScope", testKeyScope},
+		{"KeyExpiry", testKeyExpiry},
+		{"ChangeAccount", testChangeAccount},
+		{"ChangeAccountConcurrently", testChangeAccountConcurrently},
+		{"RenameApplication", testRenameApplication},
+		{"DeleteApplication", testDeleteApplication},
+		{"DeleteApplicationConcurrently", testDeleteApplicationConcurrently},
 		{"Enrol", testEnrol},
 		{"EnrolConcurrently", testEnrolConcurrently},
 		{"Session", testSession},
@@ -174,7 +184,7 @@ func (f *fixture) state(application string) string {
 	}
 	sessions, total := f.sessions(application, face.SessionFilter{Limit: 1 << 20})
 	return asJSON(f, []any{
-		applications, settings, keys, f.size(application), sessions, total,
+		applications, settings, f.credits(application), keys, f.size(application), sessions, total,
 		f.candidates(application, face.Template{}, everything, 1<<20),
 	})
 }
@@ -258,7 +268,7 @@ func newEnrolment(id string) face.Enrolment {
 
 func newKey(application, id string) face.Key {
 	return face.Key{
-		ID: id, Application: application, Name: "the name of " + id,
+		ID: id, Application: application, Name: "the name of " + id, Scope: face.ScopeEnrol,
 		Digest: sha256.Sum256([]byte("secret of " + id)), CreatedAt: moment(3),
 	}
 }

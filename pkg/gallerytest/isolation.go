@@ -22,6 +22,9 @@ func (f *fixture) fill(application string) things {
 	if err := f.store.SaveSearch(f.Context(), application, search, picture); err != nil {
 		f.Fatal("SaveSearch:", err)
 	}
+	if _, err := f.store.AddCredits(f.Context(), application, 10); err != nil {
+		f.Fatal("AddCredits:", err)
+	}
 	key := newKey(application, "key-"+newID())
 	if err := f.store.CreateKey(f.Context(), key); err != nil {
 		f.Fatal("CreateKey:", err)
@@ -48,6 +51,14 @@ func calls(names things) []call {
 			settings.MaxMatches = 42
 			return store.PutSettings(ctx, application, settings)
 		}},
+		{"Credits", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Credits(ctx, application)
+			return err
+		}},
+		{"AddCredits", func(ctx context.Context, store Store, application string) error {
+			_, err := store.AddCredits(ctx, application, -1)
+			return err
+		}},
 		{"CreateKey", func(ctx context.Context, store Store, application string) error {
 			return store.CreateKey(ctx, newKey(application, "key-"+newID()))
 		}},
@@ -57,6 +68,16 @@ func calls(names things) []call {
 		}},
 		{"RevokeKey", func(ctx context.Context, store Store, application string) error {
 			return store.RevokeKey(ctx, application, names.key)
+		}},
+		{"ChangeKey", func(ctx context.Context, store Store, application string) error {
+			_, err := store.ChangeKey(ctx, application, names.key, func(key *face.Key) error {
+				key.Name += "+"
+				return nil
+			})
+			return err
+		}},
+		{"RenameApplication", func(ctx context.Context, store Store, application string) error {
+			return store.RenameApplication(ctx, application, "another name")
 		}},
 		{"Enrol", func(ctx context.Context, store Store, application string) error {
 			_, _, err := store.Enrol(ctx, application, newEnrolment(newID()))
@@ -213,6 +234,11 @@ func (f *fixture) requireNotTheirs(t *testing.T, names things) {
 		requireCode(t, "Picture", err, face.CodeNotFound)
 	}
 	requireCode(t, "RevokeKey", f.store.RevokeKey(ctx, theirs, names.key), face.CodeNotFound)
+	_, err = f.store.ChangeKey(ctx, theirs, names.key, func(key *face.Key) error {
+		key.Name = "theirs"
+		return nil
+	})
+	requireCode(t, "ChangeKey", err, face.CodeNotFound)
 	_, err = f.store.Change(ctx, theirs, names.session, looks[3].give)
 	requireCode(t, "Change", err, face.CodeNotFound)
 	for _, id := range []string{names.session, names.search} {
@@ -236,6 +262,13 @@ func testCancelledContext(t *testing.T, place func(testing.TB) Harness) {
 		}},
 		call{"Applications", func(ctx context.Context, store Store, _ string) error {
 			_, err := store.Applications(ctx)
+			return err
+		}},
+		call{"DeleteApplication", func(ctx context.Context, store Store, application string) error {
+			return store.DeleteApplication(ctx, application)
+		}},
+		call{"ChangeAccount", func(ctx context.Context, store Store, _ string) error {
+			_, err := store.ChangeAccount(ctx, "somebody@example.org", func(*face.Account) error { return nil })
 			return err
 		}},
 		call{"KeyByDigest", func(ctx context.Context, store Store, _ string) error {

@@ -32,9 +32,16 @@ type CompareResult struct {
 }
 
 // Compare compares the largest faces of two pictures. Nothing is kept. CodeInvalid: a picture
-// cannot be used; CodeBusy: try again.
-func (s *Service) Compare(ctx context.Context, request CompareRequest) (CompareResult, error) {
+// cannot be used; CodeInsufficientCredits: they are metered and used up; CodeBusy: try again.
+func (s *Service) Compare(ctx context.Context, application string, request CompareRequest) (CompareResult, error) {
 	result := CompareResult{RequestID: uuid.NewString(), Timings: Timings{}}
+	settings, err := s.gallery.Settings(ctx, application)
+	if err != nil {
+		return CompareResult{}, err
+	}
+	if err := s.solvent(ctx, application, settings); err != nil {
+		return CompareResult{}, err
+	}
 	// One after the other: a request that held one worker while it waited for a second could
 	// wait for another request that does the same.
 	user, err := s.see(ctx, request.User, request.Rotate, result.Timings)
@@ -49,6 +56,9 @@ func (s *Service) Compare(ctx context.Context, request CompareRequest) (CompareR
 	result.Comparison = policy.Compare(s.options.Calibration, request.DeclineBelow,
 		policy.Side{Name: "user_image", Faces: len(user.faces), Template: user.template},
 		policy.Side{Name: "ref_image", Faces: len(reference.faces), Template: reference.template})
+	if err := s.charged(ctx, application, settings, func() error { return nil }); err != nil {
+		return CompareResult{}, err
+	}
 	return result, nil
 }
 

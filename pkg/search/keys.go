@@ -6,10 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"facesearch/pkg/face"
 )
@@ -30,18 +29,66 @@ func NewSecret() string {
 	return secretPrefix + base64.RawURLEncoding.EncodeToString(bits)
 }
 
-// CreateKey stores a key for a secret and returns its record. CodeInvalid: the secret is too
-// short to be one.
+// CreateKey stores a key for a secret that may do everything and never expires, and returns its
+// record. CodeInvalid: the secret is too short to be one.
 func CreateKey(ctx context.Context, gallery face.Gallery, application, name, secret string) (face.Key, error) {
+	return StoreKey(ctx, gallery, face.Key{Application: application, Name: name, Scope: face.ScopeManage}, secret)
+}
+
+// StoreKey stores a key of which application, name, scope and expiry are given, and returns it
+// whole. CodeInvalid: the secret is too short, or the key has no scope, or expires in the past.
+func StoreKey(ctx context.Context, gallery face.Gallery, key face.Key, secret string) (face.Key, error) {
 	if err := checkSecret(secret); err != nil {
 		return face.Key{}, err
 	}
-	digest := Digest(secret)
-	key := face.Key{
-		ID: hex.EncodeToString(digest[:4]), Application: application, Name: name,
-		Digest: digest, CreatedAt: time.Now().UTC(),
+	key.Digest = Digest(secret)
+	key.ID = hex.EncodeToString(key.Digest[:4])
+	key.CreatedAt = time.Now().UTC()
+	if err := checkExpiry(key.ExpiresAt, key.CreatedAt); err != nil {
+		return face.Key{}, err
 	}
 	return key, gallery.CreateKey(ctx, key)
+}
+
+func checkExpiry(expires, now time.Time) error {
+	if !expires.IsZero() && !expires.After(now) {
+		return face.Invalid("A key cannot expire in the past: revoke it instead.")
+	}
+	return nil
+}
+
+// RotateKey makes a new key with the name and scope of another one, which ends at once, or after
+// a grace. CodeNotFound: the application has no such key; CodeConflict: it has ended already.
+func RotateKey(ctx context.Context, gallery face.Gallery, application, id string, grace time.Duration, secret string) (face.Key, error) {
+	keys, err := gallery.Keys(ctx, application)
+	if err != nil {
+		return face.Key{}, err
+	}
+	place := slices.IndexFunc(keys, func(key face.Key) bool { return key.ID == id })
+	switch {
+	case place < 0:
+		return face.Key{}, face.NotFound("This application has no key of that ID.")
+	case grace < 0:
+		return face.Key{}, face.Invalid("The grace of a rotated key is not less than 0.")
+	case keys[place].Ended(time.Now()):
+		return face.Key{}, face.Conflict("This key has ended already: create a new one.")
+	}
+	old := keys[place]
+	// The new key first: whoever is interrupted has two keys rather than none.
+	made, err := StoreKey(ctx, gallery, face.Key{Application: application, Name: old.Name, Scope: old.Scope, ExpiresAt: old.ExpiresAt}, secret)
+	if err != nil {
+		return face.Key{}, err
+	}
+	if grace == 0 {
+		return made, gallery.RevokeKey(ctx, application, id)
+	}
+	_, err = gallery.ChangeKey(ctx, application, id, func(key *face.Key) error {
+		if end := time.Now().Add(grace).UTC(); key.ExpiresAt.IsZero() || end.Before(key.ExpiresAt) {
+			key.ExpiresAt = end
+		}
+		return nil
+	})
+	return made, err
 }
 
 func checkSecret(secret string) error {
@@ -49,26 +96,4 @@ func checkSecret(secret string) error {
 		return face.Invalid("An API key has at least %d characters and no space around it.", BootstrapKeyMin)
 	}
 	return nil
-}
-
-// Bootstrap makes the first application and its key when the store has none. made is false,
-// and the rest empty, when there is one already. An empty secret stands for a random one.
-func Bootstrap(ctx context.Context, gallery face.Gallery, secret string) (application face.Application, key string, made bool, err error) {
-	applications, err := gallery.Applications(ctx)
-	if err != nil || len(applications) > 0 {
-		return face.Application{}, "", false, err
-	}
-	if secret == "" {
-		secret = NewSecret()
-	}
-	// An application without a key would be there for good, and the next start would make none.
-	if err := checkSecret(secret); err != nil {
-		return face.Application{}, "", false, err
-	}
-	application = face.Application{ID: uuid.NewString(), Name: "default", CreatedAt: time.Now().UTC()}
-	if err := gallery.CreateApplication(ctx, application); err != nil {
-		return face.Application{}, "", false, err
-	}
-	_, err = CreateKey(ctx, gallery, application.ID, "first", secret)
-	return application, secret, err == nil, err
 }

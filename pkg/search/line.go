@@ -14,6 +14,7 @@ type line struct {
 	slots      chan struct{}
 	waiting    atomic.Int64
 	waitingMax int64
+	refused    atomic.Uint64
 	// serviceNanos is a running mean of how long a request holds its slot.
 	serviceNanos atomic.Int64
 }
@@ -32,6 +33,7 @@ func (l *line) enter(ctx context.Context) (leave func(), err error) {
 	default:
 		if waiting := l.waiting.Add(1); waiting > l.waitingMax {
 			l.waiting.Add(-1)
+			l.refused.Add(1)
 			return nil, &face.Error{
 				Code:       face.CodeBusy,
 				Detail:     "Every face worker is busy and the waiting line is full: send the request again in a moment.",

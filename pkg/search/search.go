@@ -63,6 +63,17 @@ func New(gallery face.Gallery, engine Engine, describer Describer, options Optio
 	}
 }
 
+// A Load is how busy a Service is.
+type Load struct {
+	Working, Waiting int
+	Refused          uint64 // because the waiting line was full, since New
+}
+
+// Load is that of this moment.
+func (s *Service) Load() Load {
+	return Load{len(s.line.slots), int(s.line.waiting.Load()), s.line.refused.Load()}
+}
+
 // A Step is a part of the work that is timed.
 type Step string
 
@@ -128,19 +139,22 @@ type Result struct {
 }
 
 // Search finds who in the application's gallery the largest face of a picture looks like.
-// CodeInvalid: the picture cannot be used; CodeBusy: try again. A picture without a face is
-// no error: it is declined.
+// CodeInvalid: the picture cannot be used; CodeInsufficientCredits: they are metered and used
+// up; CodeBusy: try again. A picture without a face is no error: it is declined.
 func (s *Service) Search(ctx context.Context, application string, request Request) (Result, error) {
 	result := Result{RequestID: uuid.NewString(), Timings: Timings{}}
+	settings, err := s.gallery.Settings(ctx, application)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := s.solvent(ctx, application, settings); err != nil {
+		return Result{}, err
+	}
 	seen, err := s.see(ctx, request.Picture, request.Rotate, result.Timings)
 	if err != nil {
 		return Result{}, err
 	}
 	started := time.Now()
-	settings, err := s.gallery.Settings(ctx, application)
-	if err != nil {
-		return Result{}, err
-	}
 	evidence := policy.Evidence{Faces: seen.faces, Candidates: face.Candidates{Exact: true}}
 	threshold, err := s.threshold(ctx, application, settings)
 	if err != nil {
@@ -157,10 +171,14 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 	decision := policy.Decide(settings, s.options.Calibration, evidence)
 	result.Outcome, result.Sessions = outcome(decision, seen, threshold, evidence.Candidates.Exact)
 	started = result.Timings.timed(StepIndex, started)
-	if request.Save {
-		if err := s.save(ctx, application, request, result, seen, settings.KeepPicture); err != nil {
-			return Result{}, err
+	err = s.charged(ctx, application, settings, func() error {
+		if !request.Save {
+			return nil
 		}
+		return s.save(ctx, application, request, result, seen, settings.KeepPicture)
+	})
+	if err != nil {
+		return Result{}, err
 	}
 	result.Timings.timed(StepStore, started)
 	return result, nil
