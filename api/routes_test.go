@@ -52,6 +52,9 @@ func keyed(t *testing.T) []route {
 		{method: "GET", path: "/v3/duplicates/", allow: "GET, HEAD"},
 		{method: "GET", path: "/v3/settings/", allow: "GET, HEAD, PATCH"},
 		{method: "PATCH", path: "/v3/settings/", allow: "GET, HEAD, PATCH", body: `{"max_matches": 3}`},
+		{method: "GET", path: "/v3/keys/", allow: "GET, HEAD, POST"},
+		{method: "POST", path: "/v3/keys/", allow: "GET, HEAD, POST", body: `{"name": "one", "scope": "search"}`},
+		{method: "DELETE", path: "/v3/keys/ID", allow: "DELETE", names: true},
 		{method: "GET", path: "/v3/billing/balance/", allow: "GET, HEAD"},
 		{method: "POST", path: "/v3/billing/top-up/", allow: "POST", body: `{"amount_in_dollars": 50}`},
 	}

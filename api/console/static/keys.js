@@ -45,7 +45,7 @@ function state(key, viewer, fill) {
 }
 
 function creation(fill) {
-  const name = h('input', { type: 'text', maxlength: 256, required: true, autocomplete: 'off' });
+  const name = h('input', { type: 'text', maxlength: 200, required: true, autocomplete: 'off' });
   const scope = choice(scopes, 'search');
   const trouble = h('div', {});
   const button = h('button', { class: 'main' }, 'Create a key');
