@@ -3,6 +3,7 @@ package console_test
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -328,9 +329,21 @@ func TestSettingsPage(t *testing.T) {
 	b := newTab(t, s)
 	b.signIn()
 	b.goTo("settings")
-	b.sees("In force: 70.0 %", "Nothing is changed yet.")
+	b.sees("In force: 70.0 %", "Nothing is changed yet.", "No search was saved in the last seven days")
+	for range 2 {
+		s.search(t, facetest.Photograph(t, "obama2.jpg")) // 93.8 % like the one enrolled
+	}
+	s.search(t, facetest.Photograph(t, "biden.jpg"))
+	b.do(chromedp.Reload())
+	b.sees("Of 3 searches saved in the last seven days, 2 would have had a match: 1 would be Approved, 2 In Review and 0 Declined (now 1, 2 and 0).")
 	b.inspect("settings")
 	b.unmoved("settings")
+	b.move("Threshold in percent", "95")
+	b.sees("At 95.0 %", "0 would have had a match: 3 would be Approved", "Similarity threshold: auto → 95")
+	b.inspect("settings-changed")
+	b.move("Threshold in percent, as a slider", "80")
+	b.sees("At 80.0 %", "2 would have had a match", "Similarity threshold: auto → 80")
+	b.press("Undo changes")
 	b.choose("Match action", "Declined")
 	b.fill("Max matches", "7")
 	b.sees("Match action: In Review → Declined", "Max matches: 5 → 7")
@@ -388,6 +401,21 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
+// move sets the input of an accessible name, as a slider does.
+func (b *tab) move(name, value string) {
+	b.Helper()
+	eval[bool](b, `(() => { const input = document.querySelector('[aria-label=' + JSON.stringify(`+quote(name)+`) + ']'); input.value = `+quote(value)+`;
+		return input.dispatchEvent(new Event('input', {bubbles: true})); })()`)
+}
+
+// pressLabelled clicks what has this accessible name.
+func (b *tab) pressLabelled(name string) {
+	b.Helper()
+	selector := "[aria-label=" + quote(name) + "]"
+	b.wait(name, "document.querySelector("+quote(selector)+")")
+	b.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
 // write puts a file where a browser can choose it.
 func write(t *testing.T, name string, data []byte) string {
 	t.Helper()
@@ -406,4 +434,149 @@ func turnedLeft(t *testing.T, picture []byte) []byte {
 		t.Fatal(err)
 	}
 	return facetest.JPEG(t, imaging.Rotate90(decoded))
+}
+
+func TestQueuePage(t *testing.T) {
+	s := serve(t)
+	b := newTab(t, s)
+	b.signIn()
+	b.goTo("queue")
+	b.sees("Nothing waits for a review.")
+	b.inspect("queue-empty")
+	s.enrol(t, "obama.jpg", "vendor_data", "user-1", "full_name", "Barack Obama")
+	pictures := facetest.Variants(t, []string{"obama2.jpg"}, 500, 4)
+	var ids []string
+	for i, picture := range pictures {
+		ids = append(ids, s.search(t, picture, "vendor_data", fmt.Sprint("form-", i+1)))
+	}
+	status := func(place int) (answer struct {
+		Search struct {
+			Status string `json:"status"`
+		} `json:"face_search"`
+		Reviews []struct {
+			Status  string `json:"status"`
+			Comment string `json:"comment"`
+			By      string `json:"reviewed_by_name"`
+		} `json:"reviews"`
+	}) {
+		t.Helper()
+		s.api(t, "GET", "/v3/session/"+ids[place]+"/decision/", nil, 200, &answer)
+		return answer
+	}
+	b.do(chromedp.Reload())
+	b.sees("4 searches wait for a review.", "form-1", "Barack Obama") // the oldest first
+	b.inspect("queue")
+	b.unmoved("queue")
+	t.Run("next", func(t *testing.T) {
+		b.keys("n")
+		b.sees("form-2")
+		if got := status(0); got.Search.Status != "In Review" || len(got.Reviews) != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("same person", func(t *testing.T) {
+		b.fill("Why", "the same scar")
+		b.keys("s") // typed into the field, it decides nothing
+		b.sees("form-2")
+		b.keys(kb.Backspace + kb.Tab)
+		eval[bool](b, "document.activeElement.blur(); true")
+		b.keys("s")
+		b.sees("3 searches wait for a review.", "form-3")
+		if got := status(1); got.Search.Status != "Declined" || len(got.Reviews) != 1 || got.Reviews[0].Comment != "same person: the same scar" || got.Reviews[0].By != "first" {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("different person", func(t *testing.T) {
+		b.keys("d")
+		b.sees("2 searches wait for a review.", "form-4")
+		if got := status(2); got.Search.Status != "Approved" || len(got.Reviews) != 1 || got.Reviews[0].Comment != "different person" {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("single keys off", func(t *testing.T) {
+		b.press("Single keys decide")
+		eval[bool](b, "document.activeElement.blur(); true")
+		b.keys("d")
+		if got := status(3); got.Search.Status != "In Review" {
+			t.Errorf("%+v", got)
+		}
+		b.press("Single keys decide")
+	})
+	t.Run("blocklist", func(t *testing.T) {
+		b.press("Blocklist B")
+		b.sees("That was the last one.", "1 search was left for later.")
+		b.inspect("queue-end")
+		var list struct {
+			Count int `json:"count"`
+		}
+		s.api(t, "GET", "/v3/blocklist/", nil, 200, &list)
+		if got := status(3); got.Search.Status != "Declined" || list.Count != 1 {
+			t.Errorf("%+v, %d on the blocklist", got, list.Count)
+		}
+		b.press("Begin again")
+		b.sees("form-1")
+	})
+	t.Run("saved search", func(t *testing.T) {
+		b.goTo("searched/" + ids[1])
+		b.sees("Saved search", "Declined", "same person: the same scar")
+		b.inspect("searched")
+		b.press("Erase…")
+		b.press("Erase for good")
+		b.sees("form-1")
+		s.api(t, "GET", "/v3/session/"+ids[1]+"/decision/", nil, 404, nil)
+	})
+}
+
+func TestKeysPage(t *testing.T) {
+	s := serve(t)
+	s.enrol(t, "obama.jpg", "vendor_data", "user-1")
+	s.search(t, facetest.Photograph(t, "obama2.jpg"))
+	b := newTab(t, s)
+	b.signIn()
+	b.goTo("keys")
+	b.sees("API keys", "first", "credits", "searches saved today", "Only searches that were saved")
+	b.inspect("keys")
+	b.unmoved("keys")
+	if most := eval[string](b, "document.querySelector('.usage text').textContent"); most != "1" {
+		t.Errorf("the plot's highest day has %s searches", most)
+	}
+	b.fill("What the key is for", "sign-up form")
+	b.choose("It may", "enrol")
+	b.press("Create a key")
+	b.sees("It is shown this once")
+	key := eval[string](b, "document.querySelector('.secret').innerText")
+	b.inspect("keys-created")
+	b.press("I have it")
+	b.sees("sign-up form", "Search and enrol")
+	if eval[bool](b, "document.body.textContent.includes("+quote(key)+")") {
+		t.Error("the key is shown a second time")
+	}
+	check := func(want int) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/v3/sessions/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("x-api-key", key)
+		if response, data := s.do(t, request); response.StatusCode != want {
+			t.Errorf("the new key: %d %s, want %d", response.StatusCode, data, want)
+		}
+	}
+	check(200)
+	t.Run("ErrScope", func(t *testing.T) {
+		other := newTab(t, s)
+		other.tolerated = []string{"status of 403"}
+		other.open("")
+		other.fill("API key", key+"\r")
+		other.sees("the console needs the scope manage")
+	})
+	b.pressLabelled("Revoke the key sign-up form")
+	b.press("Revoke")
+	b.sees("Revoked")
+	check(401)
+	b.pressLabelled("Revoke the key first")
+	b.sees("revoking it signs you out")
+	b.tolerated = []string{"status of 401"}
+	b.press("Revoke")
+	b.sees("Your sign-in has ended.")
 }

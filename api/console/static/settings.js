@@ -5,7 +5,7 @@ import { busy, choice, done, load, loading } from './parts.js';
 
 // The settings in groups, each with the words that a person reads; the rest comes from the API.
 const groups = [
-  ['When is it a match?', ['similarity_threshold', 'expected_false_matches', 'match_rule']],
+  ['When is it a match?', ['similarity_threshold', 'expected_false_matches', 'match_rule', 'show_expected_false_matches']],
   ['What follows', ['match_action', 'allow_multiple_faces', 'multiple_faces_severity', 'low_quality_severity', 'enrol_quality', 'max_matches']],
   ['What is kept', ['keep_picture', 'searches_days', 'sessions_days']],
   ['Limits', ['requests_per_minute', 'credits_metered']],
@@ -77,7 +77,7 @@ function control(name, { value, default: usual, range, description }) {
 function threshold(value, range, description) {
   const auto = h('input', { type: 'radio', name: 'threshold', value: 'auto', checked: value === 'auto' });
   const fixed = h('input', { type: 'radio', name: 'threshold', value: 'fixed', checked: value !== 'auto' });
-  const slider = h('input', { type: 'range', min: 50, max: 100, step: 0.1, value: String(value === 'auto' ? 80 : value), 'aria-label': 'Threshold in percent, as a slider' });
+  const slider = h('input', { type: 'range', min: 60, max: 100, step: 0.1, value: String(value === 'auto' ? 80 : value), 'aria-label': 'Threshold in percent, as a slider' });
   const exact = h('input', { type: 'number', min: range.minimum, max: range.maximum, step: 0.1, value: slider.value, 'aria-label': 'Threshold in percent' });
   if (value !== 'auto') exact.value = String(value);
   slider.addEventListener('input', () => { exact.value = slider.value; fixed.checked = true; });
