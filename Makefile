@@ -36,7 +36,8 @@ TYPESCRIPT := $(call folder,typescript,.ci/clients testdata/clients/package-lock
 
 # Where the tests find the files. Not exported: the program reads such names as its flags.
 TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(CURDIR)/$(PHOTOGRAPHS)' \
-	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)'
+	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)' \
+	FACESEARCH_AXE='$(TYPESCRIPT)/node_modules/axe-core/axe.min.js'
 
 .PHONY: help tools testtools setup build run demo test bench peers lint schemathesis kill fuzz licences image clean
 
