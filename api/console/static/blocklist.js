@@ -19,7 +19,7 @@ export async function show(page, { query, signal }) {
 
 function removal(session, fill) {
   const trouble = h('div', {});
-  const button = h('button', { type: 'button', 'aria-label': `Take ${sessionTitle(session)} off the blocklist`, onclick: () => busy(button, trouble, async () => {
+  const button = h('button', { type: 'button', 'aria-label': `Take off: ${sessionTitle(session)}`, onclick: () => busy(button, trouble, async () => {
     await call('POST', 'blocklist/remove/', { json: { session_id: session.session_id, unblock_face: true } });
     done('Taken off the blocklist.');
     await fill();

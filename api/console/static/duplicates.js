@@ -71,7 +71,7 @@ function side(session) {
   const trouble = h('div', {});
   const state = h('div', { class: 'badges' }, status(session.status), blocklisted(session.is_blocklisted));
   const name = sessionTitle(session);
-  const decline = h('button', { type: 'button', 'aria-label': `Decline ${name}, No. ${session.session_number}`, onclick: () => busy(decline, trouble, async () => {
+  const decline = h('button', { type: 'button', 'aria-label': `Decline as duplicate: ${name}, No. ${session.session_number}`, onclick: () => busy(decline, trouble, async () => {
     const changed = await call('PATCH', `session/${session.session_id}/update-status/`, { json: { new_status: 'Declined', comment: 'duplicate' } });
     state.replaceChildren(status(changed.status));
     decline.disabled = true;
