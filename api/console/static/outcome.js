@@ -44,5 +44,5 @@ function faces(entities, angle) {
   return [h('ol', { class: 'faces', 'aria-label': 'Faces in the picture, the largest first' }, entities.map((each, index) => h('li', {},
     index === 0 ? h('strong', {}, 'Searched: ') : null,
     [each.gender ?? 'gender unknown', each.age === null ? 'age unknown' : `about ${number(Number(each.age), 0)} years`,
-      `${number(each.confidence * 100, 0)} % sure that it is a face`].join(', ')))), turned];
+      `${number(each.confidence * 100, 0)}\u00a0% sure that it is a face`].join(', ')))), turned];
 }

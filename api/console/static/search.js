@@ -32,6 +32,7 @@ export function show(page, { signal }) {
     result.replaceChildren(h('h2', { class: 'unseen' }, 'Result'),
       upright ? '' : h('p', { class: 'soft' }, 'This browser cannot show this kind of picture; the faces in it are described below.'),
       outcome(answer, { probe, upright }), after(answer, save.input.checked));
+    if (result.getBoundingClientRect().top > innerHeight / 2) result.scrollIntoView();
     say(`${status}. ${matchCount(total, matches.length)}`);
   }
 
