@@ -255,7 +255,7 @@ func (b *tab) press(words string) {
 		document.querySelectorAll('[`+mark+`]').forEach((each) => each.removeAttribute('`+mark+`'));
 		const all = [...document.querySelectorAll('dialog[open] button, dialog[open] label')];
 		const from = document.querySelector('dialog[open]') ? all : [...document.querySelectorAll('button, a, label, summary')];
-		const found = from.find((each) => each.innerText.trim().startsWith(`+quote(words)+`) && each.getClientRects().length > 0 && !each.disabled);
+		const found = from.find((each) => each.innerText.trim().replace(/\s+/g, ' ').startsWith(`+quote(words)+`) && each.getClientRects().length > 0 && !each.disabled);
 		found?.setAttribute('`+mark+`', '');
 		return found;
 	})()`)

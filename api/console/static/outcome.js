@@ -13,7 +13,7 @@ const statusMeaning = {
 export function outcome(answer, { probe, upright }) {
   const found = answer.face_search;
   const { entities, best_angle: angle } = found.user_image;
-  return h('div', { class: upright ? 'outcome with-picture' : 'outcome' },
+  return h('div', { class: upright ? 'outcome with-picture' : 'outcome' }, h('h2', { class: 'unseen' }, 'What was found'),
     upright ? h('section', { class: 'whole', 'aria-label': 'The picture' }, upright.figure(entities), faces(entities, angle)) : null,
     h('section', { class: 'found', 'aria-label': 'What was found' },
       h('div', { class: 'verdict' }, status(found.status), h('p', {}, h('strong', {}, matchCount(found.total_matches, found.matches.length)), ` ${statusMeaning[found.status] ?? ''}`)),

@@ -29,7 +29,7 @@ export function show(page, { signal }) {
     const { status, total_matches: total, matches, user_image: image } = answer.face_search;
     const upright = await Upright.read(picture, image.best_angle);
     const probe = () => (upright && image.entities.length > 0 ? upright.cut(image.entities[0].bbox, 'The searched face', true) : null);
-    result.replaceChildren(h('h2', { class: 'unseen' }, 'Result'),
+    result.replaceChildren(
       upright ? '' : h('p', { class: 'soft' }, 'This browser cannot show this kind of picture; the faces in it are described below.'),
       outcome(answer, { probe, upright }), after(answer, save.input.checked));
     if (result.getBoundingClientRect().top > innerHeight / 2) result.scrollIntoView();

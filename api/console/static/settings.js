@@ -21,14 +21,15 @@ export async function show(page, { signal }) {
 function form(answer, page, signal) {
   const { settings, threshold_in_force: inForce } = answer;
   const inputs = Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, control(name, setting)]));
-  const changes = h('ul', { class: 'changes' });
+  const changes = h('div', { 'aria-live': 'polite' });
   const trouble = h('div', {});
   const save = h('button', { class: 'main', disabled: true }, 'Save');
   const picture = effect({ threshold: inputs.similarity_threshold, strangers: inputs.expected_false_matches, inForce, signal });
   const different = () => Object.entries(inputs).filter(([name, input]) => input.read() !== settings[name].value);
   const tell = () => {
     const list = different();
-    changes.replaceChildren(...list.map(([name, input]) => h('li', {}, `${title(name)}: `, h('del', {}, shown(settings[name].value)), ' → ', h('ins', {}, shown(input.read())))));
+    changes.replaceChildren(list.length === 0 ? h('p', { class: 'soft' }, 'Nothing is changed yet.')
+      : h('ul', { class: 'changes' }, list.map(([name, input]) => h('li', {}, `${title(name)}: `, h('del', {}, shown(settings[name].value)), ' → ', h('ins', {}, shown(input.read()))))));
     save.disabled = list.length === 0;
     picture.update();
   };
@@ -45,8 +46,9 @@ function form(answer, page, signal) {
   } }, sections.map(([words, names], index) => h('fieldset', { class: 'card' }, h('legend', {}, words),
     index === 0 ? h('p', { class: 'inforce' }, h('strong', {}, `In force: ${number(inForce.similarity_percentage, 1)} %. `), inForce.reason) : null,
     names.map((name) => inputs[name].node), index === 0 ? picture.node : null)),
-  h('div', { class: 'save card' }, h('div', { 'aria-live': 'polite' }, changes), trouble, h('div', { class: 'actions' }, save,
+  h('div', { class: 'save card' }, changes, trouble, h('div', { class: 'actions' }, save,
     h('button', { type: 'button', onclick: () => page.replaceChildren(form(answer, page, signal)) }, 'Undo changes'))));
+  tell();
   picture.begin();
   return node;
 }
