@@ -16,7 +16,7 @@ export function outcome(answer, { probe, upright }) {
   return h('div', { class: upright ? 'outcome with-picture' : 'outcome' }, h('h2', { class: 'unseen' }, 'What was found'),
     upright ? h('section', { class: 'whole', 'aria-label': 'The picture' }, upright.figure(entities), faces(entities, angle)) : null,
     h('section', { class: 'found', 'aria-label': 'What was found' },
-      h('div', { class: 'verdict' }, status(found.status), h('p', {}, h('strong', {}, matchCount(found.total_matches, found.matches.length)), ` ${statusMeaning[found.status] ?? ''}`)),
+      h('div', { class: 'verdict' }, status(found.status), h('p', {}, h('strong', {}, matchCount(found.total_matches, found.matches.length)), ` ${answer.reviews?.length > 0 ? 'Somebody has decided.' : statusMeaning[found.status] ?? ''}`)),
       warnings(found.warnings),
       found.matches.length === 0 ? null : h('ol', { class: 'matches', 'aria-label': 'Matches, the nearest first' },
         found.matches.map((each) => h('li', {}, matchCard(each, probe)))),

@@ -1,8 +1,8 @@
 // One saved search.
 import { call } from './api.js';
-import { h } from './dom.js';
+import { h, time } from './dom.js';
 import { outcome } from './outcome.js';
-import { busy, confirm, done, face, load, loading } from './parts.js';
+import { busy, confirm, done, face, load, loading, status } from './parts.js';
 
 export async function show(page, context) {
   const { id, signal } = context;
@@ -16,9 +16,17 @@ export function outcomePage(answer, { heading }) {
   const probe = () => face(address, 'The searched face', true);
   const trouble = h('div', {});
   const erase = h('button', { type: 'button', class: 'danger', onclick: () => eraseSearch(answer.request_id, erase, trouble) }, 'Erase…');
-  return h('div', {}, outcome(answer, { probe }),
+  return h('div', {}, decisions(answer), outcome(answer, { probe }),
     h('p', { class: 'actions' }, answer.face_search.user_image.entities.length > 0
       ? h('a', { class: 'button', href: `#enrol?request=${answer.request_id}` }, 'Enrol this face') : null, erase), trouble);
+}
+
+// decisions says when the search was made, and what people have decided since.
+function decisions({ created_at: made, vendor_data: reference, reviews }) {
+  return [h('p', {}, 'Made ', time(made), reference ? ` with the reference ${reference}` : '', '.'),
+    reviews.length === 0 ? null : h('ul', { class: 'reviews', 'aria-label': 'Decisions' }, reviews.map((each) => h('li', { class: 'card' },
+      h('div', { class: 'badges' }, status(each.previous_status), ' → ', status(each.status)),
+      h('p', {}, each.comment ?? h('span', { class: 'soft' }, 'no comment'), h('span', { class: 'soft' }, ' · ', each.reviewed_by_name ?? each.reviewed_by, ' · ', time(each.reviewed_at))))))];
 }
 
 async function eraseSearch(id, button, trouble) {
