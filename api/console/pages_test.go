@@ -344,12 +344,12 @@ func TestSettingsPage(t *testing.T) {
 	b.move("Threshold in percent, as a slider", "80")
 	b.sees("At 80.0 %", "2 would have had a match", "Similarity threshold: auto → 80")
 	b.press("Undo changes")
-	b.choose("Match action", "Declined")
-	b.fill("Max matches", "7")
-	b.sees("Match action: In Review → Declined", "Max matches: 5 → 7")
+	b.choose("A match makes the search", "Declined")
+	b.fill("Matches listed at most", "7")
+	b.sees("A match makes the search: In Review → Declined", "Matches listed at most: 5 → 7")
 	b.press("Undo changes")
 	b.sees("Nothing is changed yet.")
-	b.choose("Match action", "Declined")
+	b.choose("A match makes the search", "Declined")
 	b.press("Save")
 	b.sees("Nothing is changed yet.")
 	var got struct {
@@ -534,11 +534,11 @@ func TestKeysPage(t *testing.T) {
 	b := newTab(t, s)
 	b.signIn()
 	b.goTo("keys")
-	b.sees("API keys", "first", "credits", "searches saved today", "Only searches that were saved")
+	b.sees("API keys", "first", "credits", "searches saved today", "in UTC, at most 1.")
 	b.inspect("keys")
 	b.unmoved("keys")
-	if most := eval[string](b, "document.querySelector('.usage text').textContent"); most != "1" {
-		t.Errorf("the plot's highest day has %s searches", most)
+	if bars := eval[int](b, "document.querySelectorAll('.plot rect').length"); bars != 30 {
+		t.Errorf("%d days are plotted", bars)
 	}
 	b.fill("What the key is for", "sign-up form")
 	b.choose("It may", "enrol")

@@ -2,9 +2,7 @@
 import { call } from './api.js';
 import { count, h, number } from './dom.js';
 import { load, loading, worth } from './parts.js';
-
-const width = 640;
-const height = 150;
+import { chart } from './plot.js';
 
 // effect draws how similar the gallery's own faces are to what was searched, with the threshold in
 // it, and says what the saved searches of the last week would have become.
@@ -42,16 +40,18 @@ function draw(answer, value, strangers, inForce) {
 
 // plot shows how many sessions of the gallery were how near to the searched faces.
 function plot(points, chosen, inForce) {
-  const [first, last] = [points[0].similarity_percentage, 100];
-  const x = (similarity) => ((similarity - first) / (last - first)) * width;
+  const least = points[0].similarity_percentage;
+  const at = (similarity) => Math.max(0, (similarity - least) / (100 - least));
   const most = Math.max(1, ...points.map((each) => each.sessions));
-  const y = (sessions) => height - (Math.log1p(sessions) / Math.log1p(most)) * (height - 20);
-  const step = width / points.length;
-  const line = (similarity, look, words) => h('g', { class: look }, h('line', { x1: x(similarity), x2: x(similarity), y1: 0, y2: height }), h('text', { x: Math.min(x(similarity) + 4, width - 70), y: 11 }, words));
-  return h('figure', {}, h('svg', { viewBox: `0 0 ${width} ${height + 20}`, role: 'img', 'aria-label': `How similar enrolled faces were to the searched ones; the threshold is at ${number(chosen, 1)} %.` },
-    points.map((each) => h('rect', { class: each.similarity_percentage >= chosen ? 'matched' : 'below', x: x(each.similarity_percentage) + 0.5, width: Math.max(step - 1, 1), y: y(each.sessions), height: height - y(each.sessions) })),
-    h('line', { class: 'base', x1: 0, x2: width, y1: height, y2: height }),
-    [60, 70, 80, 90, 100].filter((each) => each >= first).map((each) => h('text', { x: each === 100 ? width : x(each), y: height + 15, 'text-anchor': each === 100 ? 'end' : each === first ? 'start' : 'middle' }, `${each} %`)),
-    inForce.similarity_percentage === chosen ? null : line(inForce.similarity_percentage, 'was', 'now'), line(chosen, 'chosen', 'threshold')),
-  h('figcaption', { class: 'soft' }, 'Enrolled faces by their similarity to the faces that were searched (logarithmic); from the threshold on they are matches.'));
+  const now = inForce.similarity_percentage;
+  return chart({
+    words: `How similar enrolled faces were to the searched ones; the threshold is at ${number(chosen, 1)} %.`,
+    bars: points.slice(0, -1).map((each, index) => {
+      const sessions = each.sessions + (index === points.length - 2 ? points.at(-1).sessions : 0); // 100 % is in the last bar
+      return { height: (Math.log1p(sessions) / Math.log1p(most)) * 0.95, look: each.similarity_percentage >= chosen ? 'matched' : 'below', title: `${number(each.similarity_percentage, 1)} %: ${number(sessions)}` };
+    }),
+    lines: [...(now === chosen ? [] : [{ at: at(now), look: 'was' }]), { at: at(chosen), look: 'chosen' }],
+    labels: [60, 70, 80, 90, 100].filter((each) => each >= least).map((each) => ({ at: at(each), words: `${each} %` })),
+    caption: ['How many enrolled faces were how similar to the faces that were searched, on a logarithmic scale. From the line on they are matches', now === chosen ? '.' : '; the dashed line is the threshold in force.'],
+  });
 }

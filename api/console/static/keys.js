@@ -2,6 +2,7 @@
 import { call } from './api.js';
 import { count, h, number, time } from './dom.js';
 import { busy, choice, confirm, done, empty, field, load, loading } from './parts.js';
+import { chart } from './plot.js';
 
 const scopes = [['search', 'Search only'], ['enrol', 'Search and enrol'], ['manage', 'Everything, and this console']];
 const scopeWords = Object.fromEntries(scopes);
@@ -77,18 +78,15 @@ function usage([balance, { results }, { settings }]) {
     h('div', { class: 'card' }, h('strong', {}, number(sum)), `searches saved in ${count(results.length, 'day', 'days')}`)), plot(results)];
 }
 
-const width = 720;
-const height = 140;
-
 // plot draws a bar for each day, from the first to the last.
 function plot(days) {
   const most = Math.max(1, ...days.map((each) => each.searches));
-  const step = width / days.length;
-  const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' });
-  const label = (each, x, anchor) => h('text', { x, y: height + 15, 'text-anchor': anchor }, day.format(new Date(each.date)));
-  return h('figure', { class: 'usage card' }, h('svg', { viewBox: `0 0 ${width} ${height + 20}`, role: 'img', 'aria-label': `Saved searches a day, at most ${number(most)}` },
-    h('text', { x: 0, y: 10 }, number(most)),
-    days.map((each, index) => h('rect', { x: index * step + 1, width: step - 2, y: height - (each.searches / most) * (height - 16), height: (each.searches / most) * (height - 16) }, h('title', {}, `${day.format(new Date(each.date))}: ${number(each.searches)}`))),
-    h('line', { class: 'base', x1: 0, x2: width, y1: height, y2: height }), label(days[0], 0, 'start'), label(days.at(-1), width, 'end')),
-  h('figcaption', { class: 'soft' }, 'Searches a day, in UTC. Only searches that were saved, and not erased since, are counted.'));
+  const format = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' });
+  const day = ({ date }) => format.format(new Date(date));
+  return h('div', { class: 'card' }, chart({
+    words: `Saved searches a day, at most ${number(most)}`,
+    bars: days.map((each) => ({ height: each.searches / most, look: 'matched', title: `${day(each)}: ${number(each.searches)}` })),
+    labels: [{ at: 0, words: day(days[0]) }, { at: 1, words: day(days.at(-1)) }],
+    caption: `Searches a day, in UTC, at most ${number(most)}. Only searches that were saved, and not erased since, are counted.`,
+  }));
 }

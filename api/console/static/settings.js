@@ -11,7 +11,14 @@ const groups = [
   ['Limits', ['requests_per_minute', 'credits_metered']],
 ];
 
-const title = (name) => { const words = name.replaceAll('_', ' '); return words[0].toUpperCase() + words.slice(1); };
+const titles = {
+  expected_false_matches: 'Expected strangers', match_rule: 'What makes a match', show_expected_false_matches: 'Say how surprising each match is',
+  match_action: 'A match makes the search', allow_multiple_faces: 'Allow several faces', multiple_faces_severity: 'Several faces', low_quality_severity: 'Low quality',
+  max_matches: 'Matches listed at most', keep_picture: 'Picture that is kept', searches_days: 'Days to keep saved searches', sessions_days: 'Days to keep sessions',
+  requests_per_minute: 'Requests a minute', credits_metered: 'Searches cost credits',
+};
+const title = (name) => titles[name] ?? spelled(name);
+const spelled = (name) => { const words = name.replaceAll('_', ' '); return words[0].toUpperCase() + words.slice(1); };
 const shown = (value) => (value === true ? 'yes' : value === false ? 'no' : String(value));
 
 export async function show(page, { signal }) {
@@ -25,12 +32,15 @@ function form(answer, page, signal) {
   const trouble = h('div', {});
   const save = h('button', { class: 'main', disabled: true }, 'Save');
   const picture = effect({ threshold: inputs.similarity_threshold, strangers: inputs.expected_false_matches, inForce, signal });
+  const bar = h('div', { class: 'save card' }, changes, trouble, h('div', { class: 'actions' }, save,
+    h('button', { type: 'button', onclick: () => page.replaceChildren(form(answer, page, signal)) }, 'Undo changes')));
   const different = () => Object.entries(inputs).filter(([name, input]) => input.read() !== settings[name].value);
   const tell = () => {
     const list = different();
     changes.replaceChildren(list.length === 0 ? h('p', { class: 'soft' }, 'Nothing is changed yet.')
       : h('ul', { class: 'changes' }, list.map(([name, input]) => h('li', {}, `${title(name)}: `, h('del', {}, shown(settings[name].value)), ' → ', h('ins', {}, shown(input.read()))))));
     save.disabled = list.length === 0;
+    bar.classList.toggle('changed', list.length > 0);
     picture.update();
   };
   const others = Object.keys(inputs).filter((name) => !groups.some(([, names]) => names.includes(name)));
@@ -46,8 +56,7 @@ function form(answer, page, signal) {
   } }, sections.map(([words, names], index) => h('fieldset', { class: 'card' }, h('legend', {}, words),
     index === 0 ? h('p', { class: 'inforce' }, h('strong', {}, `In force: ${number(inForce.similarity_percentage, 1)} %. `), inForce.reason) : null,
     names.map((name) => inputs[name].node), index === 0 ? picture.node : null)),
-  h('div', { class: 'save card' }, changes, trouble, h('div', { class: 'actions' }, save,
-    h('button', { type: 'button', onclick: () => page.replaceChildren(form(answer, page, signal)) }, 'Undo changes'))));
+  bar);
   tell();
   picture.begin();
   return node;
