@@ -79,7 +79,7 @@ function control(name, { value, default: usual, range, description }) {
   } else {
     input = h('input', { type: 'number', ...described, min: range.minimum, max: range.maximum, step: range.whole ? 1 : 'any', value: String(value), required: true });
     read = () => (input.value === '' ? null : Number(input.value));
-    extra = h('span', { class: 'soft' }, ` ${number(range.minimum)} to ${number(range.maximum)}`);
+    extra = h('span', { class: 'soft' }, range.minimum > 0 && range.minimum < 0.001 ? ` up to ${number(range.maximum)}` : ` ${number(range.minimum)} to ${number(range.maximum)}`);
   }
   return { read, input, node: h('div', { class: 'field' }, h('label', { for: id }, title(name)), h('div', {}, input, extra), h('p', { class: 'hint', id: `${id}-hint` }, description, h('span', { class: 'usual' }, ` Usually ${shown(usual)}.`))) };
 }
