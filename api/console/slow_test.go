@@ -1,0 +1,50 @@
+package console_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// TestSlowAndUnreachable: while the server is slow, and when it cannot be reached, the page says
+// so, keeps its room, and goes on when the server does.
+func TestSlowAndUnreachable(t *testing.T) {
+	s := serve(t)
+	s.enrol(t, "obama.jpg", "vendor_data", "user-1", "full_name", `<b>Obama</b> & "friends"`)
+	b := newTab(t, s)
+	b.signIn()
+	b.sees("Choose a picture")
+	held := make(chan fetch.RequestID, 10)
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		if paused, ok := event.(*fetch.EventRequestPaused); ok {
+			held <- paused.RequestID
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	call(b, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/console/api/v3/sessions/*"}}})
+	eval[string](b, "location.hash = 'people'")
+	first := <-held
+	b.wait("the placeholders", "document.querySelectorAll('.ghost').length > 3")
+	b.wait("a word about it", "getComputedStyle(document.querySelector('.late')).opacity === '1'")
+	for _, scheme := range []string{"light", "dark"} {
+		b.colours(scheme)
+		b.shoot("people-slow-1280-" + scheme)
+		b.axe("people-slow " + scheme)
+	}
+	call(b, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: first})
+	b.sees(`<b>Obama</b> & "friends"`) // as text
+	b.unmoved("people")
+
+	b.tolerated = []string{"ERR_FAILED"}
+	eval[string](b, "location.hash = 'people?status=Approved'")
+	call(b, fetch.FailRequest, fetch.FailRequestParams{RequestID: <-held, ErrorReason: network.ErrorReasonFailed})
+	b.sees("That did not work.", "The server cannot be reached.")
+	call(b, fetch.Disable, cdp.Empty{})
+	b.inspect("people-unreachable")
+	b.press("Try again")
+	b.sees(`<b>Obama</b> & "friends"`)
+}
