@@ -30,7 +30,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket, ownersBucket} {
+		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket, ownersBucket, datesBucket, auditBucket} {
 			if _, err := bucket.CreateBucket(name); err != nil {
 				return err
 			}
@@ -38,7 +38,11 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err := putJSON(bucket, settingsKey, face.DefaultSettings()); err != nil {
 			return err
 		}
-		return putJSON(bucket, recordKey, application)
+		if err := putJSON(bucket, recordKey, application); err != nil {
+			return err
+		}
+		_, err = audit(ctx, tx, application.ID, face.AuditApplication, application.ID, "")
+		return err
 	})
 	if err != nil {
 		return err
@@ -84,6 +88,17 @@ func (s *Store) PutSettings(ctx context.Context, application string, settings fa
 		return err
 	}
 	return s.update(ctx, application, func(r records) error {
+		before := face.DefaultSettings()
+		if _, err := getJSON(r.Bucket, settingsKey, &before); err != nil {
+			return err
+		}
+		changed, err := face.SettingsDetail(before, settings)
+		if err != nil || changed == "" {
+			return err
+		}
+		if _, err := r.audit(ctx, face.AuditSettings, "", changed); err != nil {
+			return err
+		}
 		return putJSON(r.Bucket, settingsKey, settings)
 	}, nil)
 }
@@ -112,6 +127,9 @@ func (s *Store) CreateKey(ctx context.Context, key face.Key) error {
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+		if _, err := audit(ctx, tx, key.Application, face.AuditKeyCreate, key.ID, ""); err != nil {
 			return err
 		}
 		return putJSON(keys, key.Digest[:keyPrefixBytes], key)
@@ -155,6 +173,9 @@ func (s *Store) RevokeKey(ctx context.Context, application, id string) error {
 			return nil
 		}
 		revoked.RevokedAt = time.Now().UTC()
+		if _, err := r.audit(ctx, face.AuditKeyRevoke, id, ""); err != nil {
+			return err
+		}
 		return putJSON(keys, found, revoked)
 	}, nil)
 }

@@ -3,11 +3,13 @@
 //
 // The file's buckets:
 //
-//	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
-//	                           encrypted, which tell whether the file of keys is the store's
+//	meta                       schema: its version; and encrypted: owners: 32 random bytes, which
+//	                           tell whether the file of keys is the store's; media: MediaSecrets;
+//	                           receipt: the seed of the key that signs receipts
 //	keys                       first 8 bytes of the digest → Key
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
+//	audit                      number → AuditEntry, its hash
 //	applications/ID            record: Application; settings: Settings; generation: a counter
 //	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
@@ -15,6 +17,8 @@
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
 //	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
+//	applications/ID/dates      kind, time, session number or request ID → flags
+//	applications/ID/audit      a sequence → the number of an entry of the audit log
 //	applications/ID/graph      chunk number → a part of the HNSW snapshot
 //
 // Sessions, templates, pictures, saved searches and the graph are encrypted; the keys are in
@@ -23,7 +27,6 @@ package bolt
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -61,6 +64,7 @@ var (
 	applicationsBucket = []byte("applications")
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
+	auditBucket        = []byte("audit") // of the store, and of each application
 
 	sessionsBucket  = []byte("sessions")
 	idsBucket       = []byte("ids")
@@ -69,9 +73,12 @@ var (
 	searchesBucket  = []byte("searches")
 	ownersBucket    = []byte("owners")
 	graphBucket     = []byte("graph")
+	datesBucket     = []byte("dates")
 
 	schemaKey     = []byte("schema")
-	secretKey     = []byte("secret")
+	secretKey     = []byte("secret") // of old stores
+	mediaKey      = []byte("media")
+	receiptKey    = []byte("receipt")
 	ownersKey     = []byte("owners")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
@@ -95,14 +102,17 @@ type Options struct {
 
 // A Store is a face.Gallery in one bbolt file.
 type Store struct {
-	db     *bbolt.DB
-	vault  *vault
-	kind   IndexKind
-	log    *slog.Logger
-	secret []byte
+	db    *bbolt.DB
+	vault *vault
+	kind  IndexKind
+	log   *slog.Logger
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
+	receiptSeed  []byte
+
+	mediaMu sync.RWMutex
+	media   []face.MediaSecret // newest first
 
 	mu     sync.RWMutex // guards shards, not what is in them
 	shards map[string]*shard
@@ -178,44 +188,39 @@ func (s *Store) prepare() error {
 			if version != schemaVersion {
 				return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
 			}
-			s.secret = append([]byte(nil), meta.Get(secretKey)...)
-			if len(s.secret) != secretBytes {
-				return errors.New("the store's secret is damaged")
+			if err := s.checkVault(tx); err != nil {
+				return err
 			}
-			return s.checkVault(tx)
+			if err := s.openSecrets(tx); err != nil {
+				return err
+			}
+			return s.upgrade(tx)
 		}
-		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
+		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket, auditBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		s.secret = make([]byte, secretBytes)
-		if _, err := rand.Read(s.secret); err != nil {
-			return err
-		}
-		meta = tx.Bucket(metaBucket)
-		if err := meta.Put(secretKey, s.secret); err != nil {
-			return err
-		}
 		if err := s.sealOwnersSecret(tx); err != nil {
 			return err
 		}
-		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+		if err := s.openSecrets(tx); err != nil {
+			return err
+		}
+		return tx.Bucket(metaBucket).Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	})
 }
 
 func (s *Store) sealOwnersSecret(tx *bbolt.Tx) error {
-	s.ownersSecret = make([]byte, secretBytes)
-	rand.Read(s.ownersSecret)
+	s.ownersSecret = newSecret()
 	slot, err := s.newSlot(tx)
+	if err == nil && slot != secretsSlot {
+		err = errors.New("a new store has keys already")
+	}
 	if err != nil {
 		return err
 	}
-	sealed, err := s.vault.seal(slot, place("", metaBucket, ownersKey), s.ownersSecret)
-	if err != nil {
-		return err
-	}
-	return tx.Bucket(metaBucket).Put(ownersKey, sealed)
+	return s.sealSecret(tx, ownersKey, s.ownersSecret)
 }
 
 // checkVault refuses a file of keys that is another store's, or an older copy of this one's.
@@ -245,9 +250,6 @@ func (s *Store) Close() error {
 	s.shards = nil
 	return errors.Join(append(failures, s.db.Close(), s.vault.close())...)
 }
-
-// Secret implements face.Gallery.
-func (s *Store) Secret(context.Context) ([]byte, error) { return append([]byte(nil), s.secret...), nil }
 
 // view reads one application's buckets.
 func (s *Store) view(ctx context.Context, application string, read func(records) error) error {

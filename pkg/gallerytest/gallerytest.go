@@ -41,7 +41,8 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		name string
 		test func(*testing.T, func(testing.TB) Harness)
 	}{
-		{"Secret", testSecret},
+		{"MediaSecrets", testMediaSecrets},
+		{"ReceiptKey", testReceiptKey},
 		{"CreateApplication", testCreateApplication},
 		{"Applications", testApplications},
 		{"Settings", testSettings},
@@ -56,12 +57,17 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"ChangeConcurrently", testChangeConcurrently},
 		{"Sessions", testSessions},
 		{"Erase", testErase},
-		{"EraseOwner", testEraseOwner},
+		{"EraseOwners", testEraseOwners},
+		{"EraseBefore", testEraseBefore},
 		{"EraseConcurrently", testEraseConcurrently},
 		{"Size", testSize},
 		{"Candidates", testCandidates},
 		{"SavedSearch", testSavedSearch},
+		{"Searches", testSearches},
+		{"ReviewSearch", testReviewSearch},
 		{"Picture", testPicture},
+		{"Audit", testAudit},
+		{"AuditActions", testAuditActions},
 		{"UnknownApplication", testUnknownApplication},
 		{"OtherApplication", testOtherApplication},
 		{"CancelledContext", testCancelledContext},
