@@ -135,6 +135,9 @@ func Open(directory string, options Options) (*Store, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
+	if err := finishRestore(directory); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(directory, FileName)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWaitMax, FreelistType: bbolt.FreelistMapType})
 	if errors.Is(err, bbolterrors.ErrTimeout) {
@@ -142,6 +145,10 @@ func Open(directory string, options Options) (*Store, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	// A restore that was killed has left keys there, which no erasure would know of.
+	if err := os.RemoveAll(filepath.Join(directory, restoringName)); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
 	if store.vault, err = store.openVault(filepath.Join(directory, KeysFileName)); err != nil {

@@ -73,11 +73,7 @@ func (v *vault) begin(directory string) error {
 	if err := v.file.Sync(); err != nil {
 		return err
 	}
-	parent, err := os.Open(directory)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return syncDirectory(directory)
 }
 
 // openVault opens the file of a store that is there already.
@@ -152,17 +148,24 @@ func offsetOf(slot uint64) int64 { return int64(slot) * vaultKeyBytes }
 // possible refuses slot 0, which is the header, and those that no file is long enough for.
 func possible(slot uint64) bool { return slot > 0 && slot <= 1<<40 }
 
+// key is what stands in a slot.
+func (v *vault) key(slot uint64) (key [vaultKeyBytes]byte, err error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if _, err := v.file.ReadAt(key[:], offsetOf(slot)); err != nil {
+		return key, fmt.Errorf("reading a key: %w", err)
+	}
+	return key, nil
+}
+
 func (v *vault) cipher(slot uint64) (cipher.AEAD, error) {
 	if !possible(slot) {
 		return nil, errors.New("a stored record is damaged: it names a key that cannot be")
 	}
-	var key [vaultKeyBytes]byte
-	v.mu.RLock()
-	_, err := v.file.ReadAt(key[:], offsetOf(slot))
-	v.mu.RUnlock()
+	key, err := v.key(slot)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading a key: %w", err)
+		return nil, err
 	case string(key[:]) == vaultDestroyed:
 		return nil, errErased
 	case key == [vaultKeyBytes]byte{}:

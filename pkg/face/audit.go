@@ -60,6 +60,7 @@ const (
 	AuditRetention   = "retention"
 	AuditSecret      = "media_secret_rotate"
 	AuditBackup      = "backup"
+	AuditRestore     = "restore"
 )
 
 // A Digest is a SHA-256, written in hexadecimal.

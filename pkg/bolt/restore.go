@@ -1,0 +1,216 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	bbolt "go.etcd.io/bbolt"
+
+	"facesearch/pkg/face"
+)
+
+// Directories within the data directory. A restore works in the first, and renames it to the
+// second when all is done: from then on it has happened, and whoever finds the second moves
+// its files into their place.
+const (
+	restoringName = "restore.tmp"
+	restoredName  = "restore.done"
+)
+
+// A Restored is what Restore has put back.
+type Restored struct {
+	Manifest Manifest
+	// Counts are less than the manifest's where keys had been destroyed: while the backup was
+	// made, or since then with keepErased.
+	Counts Counts
+}
+
+// Restore puts a backup into a directory that holds no store. A directory that holds one is
+// refused, but with keepErased, when it must be the same store, stopped: the backup replaces
+// it, and every key that was destroyed there stays destroyed, so that nobody comes back who was
+// erased since the backup. Whenever it is killed, the directory holds what it held before, or
+// the whole backup.
+func Restore(ctx context.Context, from io.Reader, directory string, keepErased bool) (Restored, error) {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return Restored{}, fmt.Errorf("making the data directory: %w", err)
+	}
+	unlock, err := claim(directory, keepErased)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer unlock()
+	work := filepath.Join(directory, restoringName)
+	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil {
+		return Restored{}, err
+	}
+	restored, err := restoreInto(ctx, from, work, directory, keepErased)
+	if err == nil {
+		err = os.Rename(work, filepath.Join(directory, restoredName))
+	}
+	if err != nil {
+		return Restored{}, errors.Join(err, os.RemoveAll(work))
+	}
+	return restored, errors.Join(syncDirectory(directory), finishRestore(directory))
+}
+
+// claim refuses a directory that is not to be touched, and holds its store's lock, as a
+// running server does.
+func claim(directory string, keepErased bool) (unlock func() error, err error) {
+	if err := finishRestore(directory); err != nil {
+		return nil, err
+	}
+	held := false
+	for _, name := range []string{FileName, KeysFileName} {
+		_, err := os.Stat(filepath.Join(directory, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		held = held || err == nil
+	}
+	if held && !keepErased {
+		return nil, fmt.Errorf("%s holds a store already: name an empty directory; or, to put the backup in the place of this store while whoever was erased from it stays erased, stop its server and add --keep-erased", directory)
+	}
+	file, err := os.Open(filepath.Join(directory, FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { // bbolt's lock
+		return nil, errors.Join(fmt.Errorf("%s: %w: stop the server first", directory, ErrLocked), file.Close())
+	}
+	return file.Close, nil
+}
+
+// restoreInto makes a whole store in a directory of its own.
+func restoreInto(ctx context.Context, from io.Reader, work, directory string, keepErased bool) (restored Restored, err error) {
+	restored.Manifest, err = readBackup(from, func(name string) (io.WriteCloser, error) {
+		file, err := os.OpenFile(filepath.Join(work, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return syncedFile{file}, err
+	})
+	if err != nil {
+		return Restored{}, err
+	}
+	if keepErased {
+		if err := keepDestroyed(filepath.Join(directory, KeysFileName), work); err != nil {
+			return Restored{}, err
+		}
+	}
+	// To open it forgets who was erased, and shows that it can be opened.
+	store, err := Open(work, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return Restored{}, fmt.Errorf("opening the restored store: %w", err)
+	}
+	err = store.db.Update(func(tx *bbolt.Tx) error {
+		restored.Counts = countsOf(tx)
+		detail := face.AuditDetail("made_at", restored.Manifest.MadeAt.Format(auditMinute), "keep_erased", strconv.FormatBool(keepErased))
+		_, err := audit(ctx, tx, "", face.AuditRestore, "", detail)
+		return err
+	})
+	return restored, errors.Join(err, store.Close(), syncDirectory(work))
+}
+
+const auditMinute = "2006-01-02T15:04Z"
+
+// A syncedFile is durable when it has been closed.
+type syncedFile struct{ *os.File }
+
+func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close()) }
+
+// keepDestroyed destroys the keys of a restored store that are destroyed in a file of keys of
+// today. No slot is ever used again that either has used: to another restore its key would
+// look like one that was destroyed.
+func keepDestroyed(todayPath, work string) error {
+	today, err := openVault(todayPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s whose erasures could be kept: leave --keep-erased out", todayPath)
+	}
+	if err != nil {
+		return err
+	}
+	defer today.close()
+	restored, err := openVault(filepath.Join(work, KeysFileName))
+	if err != nil {
+		return err
+	}
+	last, doomed, err := destroyedSince(today, restored)
+	if err == nil && len(doomed) > 0 {
+		err = restored.destroy(doomed...)
+	}
+	if err := errors.Join(err, restored.close()); err != nil {
+		return err
+	}
+	db, err := bbolt.Open(filepath.Join(work, FileName), 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		slots := tx.Bucket(slotsBucket)
+		return slots.SetSequence(max(slots.Sequence(), last))
+	})
+	return errors.Join(err, db.Close())
+}
+
+// destroyedSince lists the slots that are to be destroyed, and the last slot of all.
+func destroyedSince(today, restored *vault) (last uint64, doomed []uint64, err error) {
+	first, err := today.key(secretsSlot)
+	own, ownErr := restored.key(secretsSlot)
+	if err := errors.Join(err, ownErr); err != nil {
+		return 0, nil, err
+	}
+	if first != own {
+		return 0, nil, errors.New("the backup is of another store than the one that is there: name an empty directory")
+	}
+	todaySize, err := today.size()
+	size, sizeErr := restored.size()
+	if err := errors.Join(err, sizeErr); err != nil {
+		return 0, nil, err
+	}
+	end, restoredEnd := uint64(todaySize)/vaultKeyBytes, uint64(size)/vaultKeyBytes
+	for slot := uint64(1); slot < end; slot++ {
+		key, err := today.key(slot)
+		if err != nil {
+			return 0, nil, err
+		}
+		// What came after the backup is in no record of it.
+		if slot >= restoredEnd || string(key[:]) == vaultDestroyed {
+			doomed = append(doomed, slot)
+		}
+	}
+	return max(end, restoredEnd) - 1, doomed, nil
+}
+
+// finishRestore moves what a restore has left into its place.
+func finishRestore(directory string) error {
+	done := filepath.Join(directory, restoredName)
+	if _, err := os.Stat(done); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	for _, name := range []string{KeysFileName, FileName} {
+		err := os.Rename(filepath.Join(done, name), filepath.Join(directory, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // moved before a kill
+			return fmt.Errorf("finishing a restore: %w", err)
+		}
+	}
+	return errors.Join(syncDirectory(directory), os.Remove(done))
+}
+
+func syncDirectory(path string) error {
+	directory, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(directory.Sync(), directory.Close())
+}
