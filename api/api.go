@@ -64,11 +64,11 @@ func New(options Options) *Server {
 
 // Ready gives the server its parts; from then on it answers.
 func (s *Server) Ready(ctx context.Context, gallery face.Gallery, service *search.Service) error {
-	secret, err := gallery.Secret(ctx)
-	if err != nil {
+	media := &signer{now: s.options.Now}
+	if err := media.load(ctx, gallery); err != nil {
 		return err
 	}
-	s.ready.Store(&parts{gallery, service, &signer{secret, s.options.Now}})
+	s.ready.Store(&parts{gallery, service, media})
 	return nil
 }
 
@@ -105,6 +105,9 @@ func (s *Server) routes() http.Handler {
 			router.Post("/v3/blocklist/add", s.addToBlocklist)
 			router.Post("/v3/blocklist/remove", s.removeFromBlocklist)
 			router.Post("/v3/blocklist/faces", s.blocklistFace)
+			router.Get("/v3/searches", s.searches)
+			router.Get("/v3/audit", s.audit)
+			router.Get("/v3/audit/{number}/receipt", s.receipt)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
 		})

@@ -21,7 +21,8 @@ func (s *Server) withKey(next http.Handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), applicationKey, key.Application)))
+		ctx := face.WithActor(r.Context(), face.Actor{ID: key.ID, Name: key.Name})
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, applicationKey, key.Application)))
 	})
 }
 

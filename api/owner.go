@@ -37,11 +37,16 @@ type OwnerKeyRequest struct {
 func Owner(server *Server, gallery face.Gallery) http.Handler {
 	o := &owner{server, gallery}
 	router := chi.NewRouter()
-	router.Use(withRequestID)
+	router.Use(withRequestID, withOwner)
 	router.Get("/applications", o.applications)
 	router.Get("/keys", o.keys)
 	router.Post("/keys", o.createKey)
 	router.Delete("/keys/{id}", o.revokeKey)
+	router.Get("/audit", o.audit)
+	router.Get("/audit/verify", o.verifyAudit)
+	router.Get("/receipt-key", o.receiptKey)
+	router.Post("/media/rotate", o.rotateMedia)
+	router.Get("/backup", o.backup)
 	return router
 }
 

@@ -19,12 +19,12 @@ func (s *Server) deleteUsers(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	sessions, searches, err := s.ready.Load().service.EraseOwners(r.Context(), application(r.Context()), list)
+	receipt, err := s.ready.Load().service.EraseOwners(r.Context(), application(r.Context()), list)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, usersDeleteResponse{sessions, searches})
+	writeJSON(w, http.StatusOK, usersDeleteResponse{receipt.Sessions, receipt.Searches, receipt})
 }
 
 // vendorDataList is checked whole before anything is erased.

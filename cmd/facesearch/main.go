@@ -27,14 +27,18 @@ var errFailed = errors.New("")
 type cli struct {
 	Config kong.ConfigFlag `help:"Read flags from this YAML file: a line NAME: VALUE for each, NAME as on the command line without the dashes." placeholder:"FILE" env:"FACESEARCH_CONFIG"`
 
-	Serve  serveCommand  `cmd:"" help:"Start the server."`
-	Search searchCommand `cmd:"" help:"Search pictures on a server."`
-	Import importCommand `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
-	Keys   keysCommand   `cmd:"" help:"Create, list and revoke API keys."`
-	Models modelsCommand `cmd:"" help:"Show, check and fetch the model files."`
-	Demo   demoCommand   `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
-	Bench  benchCommand  `cmd:"" help:"Measure."`
-	Health healthCommand `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
+	Serve   serveCommand   `cmd:"" help:"Start the server."`
+	Search  searchCommand  `cmd:"" help:"Search pictures on a server."`
+	Import  importCommand  `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
+	Keys    keysCommand    `cmd:"" help:"Create, list and revoke API keys."`
+	Media   mediaCommand   `cmd:"" help:"Rotate the secret that addresses of pictures are signed with."`
+	Audit   auditCommand   `cmd:"" help:"List and verify the audit log; check erasure receipts."`
+	Backup  backupCommand  `cmd:"" help:"Back up the store, while its server runs or not."`
+	Restore restoreCommand `cmd:"" help:"Restore a backup."`
+	Models  modelsCommand  `cmd:"" help:"Show, check and fetch the model files."`
+	Demo    demoCommand    `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
+	Bench   benchCommand   `cmd:"" help:"Measure."`
+	Health  healthCommand  `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
 }
 
 // A streams is where a command writes: out for what a machine reads, err for people.

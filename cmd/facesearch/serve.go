@@ -115,6 +115,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if err := handler.Ready(ctx, parts.store, parts.service); err != nil {
 		return err
 	}
+	defer keepRetention(ctx, parts.store, log)()
 	ready(addressOf(listener), key)
 	select {
 	case <-ctx.Done():
