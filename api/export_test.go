@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -32,3 +33,8 @@ func Routes(s *Server) (list [][2]string, err error) {
 
 // JSONBytesMax is the bound that the tests hold a JSON body to.
 const JSONBytesMax = jsonBytesMax
+
+// SignedAddress is what a secret signs for one picture until a time, in seconds of 1970.
+func SignedAddress(secret []byte, application, picture string, until int64) string {
+	return addressUntil(secret, application, picture, strconv.FormatInt(until, 10))
+}
