@@ -127,8 +127,8 @@ type syncedFile struct{ *os.File }
 func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close()) }
 
 // keepDestroyed destroys the keys of a restored store that are destroyed in a file of keys of
-// today. No slot is ever used again that either has used: to another restore its key would
-// look like one that was destroyed.
+// today. What today has beyond them is kept as it is, and no slot is used again: a newer backup
+// may be restored later, whose people were not erased.
 func keepDestroyed(todayPath, work string) error {
 	today, err := openVault(todayPath)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,9 +142,13 @@ func keepDestroyed(todayPath, work string) error {
 	if err != nil {
 		return err
 	}
-	last, doomed, err := destroyedSince(today, restored)
+	doomed, err := destroyedSince(today, restored)
 	if err == nil && len(doomed) > 0 {
 		err = restored.destroy(doomed...)
+	}
+	var size int64
+	if err == nil {
+		size, err = restored.extend(today)
 	}
 	if err := errors.Join(err, restored.close()); err != nil {
 		return err
@@ -155,38 +159,52 @@ func keepDestroyed(todayPath, work string) error {
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		slots := tx.Bucket(slotsBucket)
-		return slots.SetSequence(max(slots.Sequence(), last))
+		return slots.SetSequence(max(slots.Sequence(), uint64(size)/vaultKeyBytes-1))
 	})
 	return errors.Join(err, db.Close())
 }
 
-// destroyedSince lists the slots that are to be destroyed, and the last slot of all.
-func destroyedSince(today, restored *vault) (last uint64, doomed []uint64, err error) {
+// destroyedSince lists the slots that are to be destroyed.
+func destroyedSince(today, restored *vault) (doomed []uint64, err error) {
 	first, err := today.key(secretsSlot)
 	own, ownErr := restored.key(secretsSlot)
 	if err := errors.Join(err, ownErr); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if first != own {
-		return 0, nil, errors.New("the backup is of another store than the one that is there: name an empty directory")
+		return nil, errors.New("the backup is of another store than the one that is there: name an empty directory")
 	}
-	todaySize, err := today.size()
-	size, sizeErr := restored.size()
-	if err := errors.Join(err, sizeErr); err != nil {
-		return 0, nil, err
-	}
-	end, restoredEnd := uint64(todaySize)/vaultKeyBytes, uint64(size)/vaultKeyBytes
-	for slot := uint64(1); slot < end; slot++ {
+	for slot := uint64(secretsSlot); ; slot++ {
+		inToday, err := today.holds(slot)
+		inBoth, bothErr := restored.holds(slot)
+		if err := errors.Join(err, bothErr); err != nil || !inToday || !inBoth {
+			return doomed, err
+		}
 		key, err := today.key(slot)
 		if err != nil {
-			return 0, nil, err
+			return nil, err
 		}
-		// What came after the backup is in no record of it.
-		if slot >= restoredEnd || string(key[:]) == vaultDestroyed {
+		if string(key[:]) == vaultDestroyed {
 			doomed = append(doomed, slot)
 		}
 	}
-	return max(end, restoredEnd) - 1, doomed, nil
+}
+
+// extend copies what another file has beyond the end of this one, and returns the size.
+func (v *vault) extend(longer *vault) (int64, error) {
+	size, err := v.size()
+	whole, wholeErr := longer.size()
+	if err := errors.Join(err, wholeErr); err != nil || whole <= size {
+		return size, err
+	}
+	rest := make([]byte, whole-size)
+	if _, err := longer.file.ReadAt(rest, size); err != nil {
+		return 0, err
+	}
+	if _, err := v.file.WriteAt(rest, size); err != nil {
+		return 0, err
+	}
+	return whole, v.file.Sync()
 }
 
 // finishRestore moves what a restore has left into its place.
