@@ -38,6 +38,52 @@ func (s *server) enrolled(t *testing.T, photograph []byte) string {
 	return answer.SessionID
 }
 
+// enrolAndErase goes on enrolling and erasing a photograph until stop is called.
+func (s *server) enrolAndErase(t *testing.T, photograph []byte) (stop func()) {
+	ending, ended := make(chan struct{}), make(chan error, 1)
+	once := func() error {
+		answer, err := s.client(bootstrapKey).Enrol(t.Context(), photograph, nil)
+		if err != nil {
+			return err
+		}
+		request, err := http.NewRequest(http.MethodDelete, s.url+"/v3/session/"+answer.SessionID+"/delete/", nil)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("x-api-key", bootstrapKey)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusNoContent {
+			return fmt.Errorf("erasing: %s", response.Status)
+		}
+		return nil
+	}
+	go func() {
+		for {
+			select {
+			case <-ending:
+				ended <- nil
+				return
+			default:
+			}
+			if err := once(); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return func() {
+		t.Helper()
+		close(ending)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestBackup backs up a server that goes on enrolling and erasing, ends it, and restores.
 func TestBackup(t *testing.T) {
 	data, folder := t.TempDir(), t.TempDir()
@@ -46,40 +92,13 @@ func TestBackup(t *testing.T) {
 	s.enrolled(t, obama)
 	gone, later := s.enrolled(t, biden), s.enrolled(t, biden)
 	s.erase(t, gone)
-	writing, stopped := make(chan struct{}), make(chan error, 1)
-	go func() {
-		c := s.client(bootstrapKey)
-		for {
-			select {
-			case <-writing:
-				stopped <- nil
-				return
-			default:
-			}
-			answer, err := c.Enrol(t.Context(), obama, nil)
-			if err != nil {
-				stopped <- err
-				return
-			}
-			request, _ := http.NewRequest(http.MethodDelete, s.url+"/v3/session/"+answer.SessionID+"/delete/", nil)
-			request.Header.Set("x-api-key", bootstrapKey)
-			response, err := http.DefaultClient.Do(request)
-			if err != nil || response.StatusCode != http.StatusNoContent {
-				stopped <- fmt.Errorf("%v, %v", response, err)
-				return
-			}
-			response.Body.Close()
-		}
-	}()
+	stop := s.enrolAndErase(t, obama)
 	first, second := filepath.Join(folder, "first.tar"), filepath.Join(folder, "second.tar")
 	run(t, nil, "backup", first, "--data", data).ended(t, 0, "backed up: 1 application(s)", "the audit log's head is ")
 	piped := run(t, nil, "backup", "-", "--data", data)
 	piped.ended(t, 0, "backed up")
 	write(t, folder, map[string][]byte{"second.tar": []byte(piped.out)})
-	close(writing)
-	if err := <-stopped; err != nil {
-		t.Fatal(err)
-	}
+	stop()
 	run(t, nil, "backup", first, "--data", data).ended(t, 1, "is there already")
 	s.erase(t, later)
 	t.Run("Names", func(t *testing.T) {
