@@ -8,7 +8,7 @@ import (
 	"facesearch/pkg/face"
 )
 
-// usersMax is how many people one request may erase: each costs a write to the disk or two.
+// usersMax is how many people one request may erase, in one transaction.
 const usersMax = 1000
 
 // deleteUsers answers POST /v3/users/delete/: everything of these people is erased. That
