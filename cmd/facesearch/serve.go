@@ -144,6 +144,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 		return err
 	}
 	defer handler.KeepUsage()()
+	defer keepRetention(ctx, parts.store, handler.Erased, log)()
 	ready(addressOf(listener, certificate != nil), key)
 	select {
 	case <-ctx.Done():

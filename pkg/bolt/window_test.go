@@ -122,7 +122,7 @@ func TestErasuresKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := store.Erase(t.Context(), "a", []string{"one", "three"}); err != nil {
+	if _, err := store.Erase(t.Context(), "a", []string{"one", "three"}); err != nil {
 		t.Fatal(err)
 	}
 	if requireKnown(store) == 0 {
