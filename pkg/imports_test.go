@@ -31,7 +31,7 @@ var may = map[string][]string{
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
-	"pkg/facetest":    {"models", "github.com/disintegration/imaging"},
+	"pkg/facetest":    {"models", "pkg/policy", "github.com/disintegration/imaging"},
 	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "index",
 		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
