@@ -49,7 +49,7 @@ func TestStrangers(t *testing.T) {
 			truth := draw(people)
 			s := policy.NewStrangers(dlib, people, face.NewCrowd(draw(face.CrowdRows)))
 			if s.Calibrated() {
-				t.Fatal("a sample of 20,000 is too small")
+				t.Fatal("a whole sample is too small")
 			}
 			for distance := 0.3; distance < 0.6; distance += 0.01 {
 				observed := within(truth, distance) * people
@@ -57,7 +57,7 @@ func TestStrangers(t *testing.T) {
 					continue
 				}
 				claimed := s.Expected(distance, face.Crowd{})
-				if claimed > 2*observed || claimed < observed/2 {
+				if claimed > 2.5*observed || claimed < observed/2.5 {
 					t.Errorf("at %.2f: %v claimed, %v observed", distance, claimed, observed)
 				}
 			}
