@@ -32,7 +32,9 @@ var may = map[string][]string{
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
 	"pkg/facetest":    {"models", "pkg/policy", "github.com/disintegration/imaging"},
-	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "index",
+	"pkg/plot":        {},
+	"pkg/accuracy":    {"pkg/face", "pkg/policy", "pkg/plot", "index"},
+	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/plot", "index",
 		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
 	"pkg/photo/internal/turbo": {},

@@ -27,14 +27,15 @@ var errFailed = errors.New("")
 type cli struct {
 	Config kong.ConfigFlag `help:"Read flags from this YAML file: a line NAME: VALUE for each, NAME as on the command line without the dashes." placeholder:"FILE" env:"FACESEARCH_CONFIG"`
 
-	Serve  serveCommand  `cmd:"" help:"Start the server."`
-	Search searchCommand `cmd:"" help:"Search pictures on a server."`
-	Import importCommand `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
-	Keys   keysCommand   `cmd:"" help:"Create, list and revoke API keys."`
-	Models modelsCommand `cmd:"" help:"Show, check and fetch the model files."`
-	Demo   demoCommand   `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
-	Bench  benchCommand  `cmd:"" help:"Measure."`
-	Health healthCommand `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
+	Serve    serveCommand    `cmd:"" help:"Start the server."`
+	Search   searchCommand   `cmd:"" help:"Search pictures on a server."`
+	Import   importCommand   `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
+	Keys     keysCommand     `cmd:"" help:"Create, list and revoke API keys."`
+	Models   modelsCommand   `cmd:"" help:"Show, check and fetch the model files."`
+	Demo     demoCommand     `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
+	Bench    benchCommand    `cmd:"" help:"Measure."`
+	Evaluate evaluateCommand `cmd:"" help:"Measure how far to trust matches, over pictures of which you know whom they show."`
+	Health   healthCommand   `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
 }
 
 // A streams is where a command writes: out for what a machine reads, err for people.
