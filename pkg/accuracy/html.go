@@ -73,12 +73,10 @@ func (r *Report) detChart() plot.Chart {
 		add(&identification, point.FPIR, point.FNIR)
 		add(&comparison, point.FMR, point.FNMR)
 	}
-	chart.X, chart.Y = plot.Fit(xs, true, share), plot.Fit(ys, true, share)
+	chart.X, chart.Y = plot.Fit(xs, true, percentOf), plot.Fit(ys, true, percentOf)
 	chart.Series = []plot.Series{identification, comparison}
 	return chart
 }
-
-func share(value float64) string { return percentOf(value) }
 
 func (r *Report) distanceChart() plot.Chart {
 	chart := plot.Chart{Title: "Distances", XTitle: "distance", YTitle: "share of the pairs"}
@@ -91,7 +89,7 @@ func (r *Report) distanceChart() plot.Chart {
 		mates.Points = append(mates.Points, plot.Point{X: x, Y: bin.Mates})
 		xs, ys = append(xs, x), append(ys, bin.Strangers, bin.Mates)
 	}
-	chart.X, chart.Y = plot.Fit(xs, false, plot.PlainNumber), plot.Fit(append(ys, 0), false, share)
+	chart.X, chart.Y = plot.Fit(xs, false, plot.PlainNumber), plot.Fit(append(ys, 0), false, percentOf)
 	chart.Series = []plot.Series{mates, strangers}
 	return chart
 }
@@ -106,7 +104,7 @@ func (r *Report) growthChart() plot.Chart {
 		auto.Points = append(auto.Points, plot.Point{X: float64(g.People), Y: g.Auto})
 		xs, ys = append(xs, float64(g.People)), append(ys, g.Needed, g.Auto)
 	}
-	chart.X, chart.Y = plot.Fit(xs, true, plot.PlainNumber), plot.Fit(ys, false, plot.PlainNumber)
+	chart.X, chart.Y = plot.Fit(xs, true, thousands), plot.Fit(ys, false, plot.PlainNumber)
 	chart.Series = []plot.Series{needed, auto}
 	return chart
 }
@@ -127,4 +125,15 @@ func (r *Report) claimsChart() plot.Chart {
 	chart.X, chart.Y = plot.Fit(xs, true, plot.PlainNumber), plot.Fit(ys, true, plot.PlainNumber)
 	chart.Series = []plot.Series{observed, right}
 	return chart
+}
+
+// thousands is short enough for the end of an axis.
+func thousands(value float64) string {
+	switch {
+	case value >= 1e6:
+		return plot.PlainNumber(value/1e6) + " M"
+	case value >= 1e3:
+		return plot.PlainNumber(value/1e3) + " k"
+	}
+	return plot.PlainNumber(value)
 }

@@ -48,7 +48,7 @@ func (r *Report) lead() string {
 	text := fmt.Sprintf("%s pictures of %s; %s searches of somebody who is enrolled, %s of somebody who is not.",
 		plot.Grouped(r.Pictures), plural(r.People), plot.Grouped(r.Mated), plot.Grouped(r.Nonmated))
 	if len(r.Failures) > 0 {
-		text += fmt.Sprintf(" %d pictures could not be used.", len(r.Failures))
+		text += fmt.Sprintf(" Pictures that could not be used: %d.", len(r.Failures))
 	}
 	return text
 }

@@ -19,7 +19,7 @@ func TestParseCalibration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Model != "dlib_face_recognition_resnet_model_v1" || c.Slope != 13.5 || c.FMRBase != -14.92 || c.CrowdShape != 24 {
+		if c.Model != "dlib_face_recognition_resnet_model_v1" || c.Slope != 13.5 || c.FMRBase != -14.92 || c.CrowdShape != 22 {
 			t.Errorf("%+v", c)
 		}
 		// The bands that clients know.
@@ -43,7 +43,7 @@ func TestParseCalibration(t *testing.T) {
 		"rate falls":       {`"slope": 22.94`, `"slope": -22.94`},
 		"base above 0":     {`"base": -14.92`, `"base": 14.92`},
 		"no range":         {`"from": 0.42`, `"from": 0.52`},
-		"no shape":         {`"shape": 24`, `"shape": 0`},
+		"no shape":         {`"shape": 22`, `"shape": 0`},
 		"band elsewhere":   {`"similarity": 90, "distance": 0.40`, `"similarity": 90, "distance": 0.43`},
 		"not finite":       {`"slope": 13.5`, `"slope": 1e999`},
 	} {
