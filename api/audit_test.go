@@ -135,7 +135,7 @@ func TestReceipts(t *testing.T) {
 func TestMediaRotation(t *testing.T) {
 	a := newTenant(t)
 	handler := api.New(api.Options{Log: testLog()})
-	service := search.New(a.gallery, a.engine, a.describer, search.Options{Workers: 1, Confidence: dlib.Confidence, Calibration: policy.DLib})
+	service := search.New(a.gallery, a.engine, a.describer, search.Options{Workers: 1, Confidence: dlib.Confidence, Calibration: facetest.Calibration()})
 	if err := handler.Ready(t.Context(), a.gallery, service); err != nil {
 		t.Fatal(err)
 	}
