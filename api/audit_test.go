@@ -17,6 +17,7 @@ import (
 	"facesearch/api"
 	"facesearch/pkg/dlib"
 	"facesearch/pkg/face"
+	"facesearch/pkg/facetest"
 	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )

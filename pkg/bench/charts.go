@@ -39,12 +39,12 @@ func (run *IndexRun) recallChart(known *looks) plot.Chart {
 		}
 		var tuning []plot.Point
 		for _, point := range engine.Tuning {
-			tuning = append(tuning, plot.Point{point.P50, point.Recall1})
+			tuning = append(tuning, plot.Point{X: point.P50, Y: point.Recall1})
 		}
 		if engine.Fresh.Recall1 == nil {
 			continue
 		}
-		point := plot.Point{engine.Fresh.Nearest1.P50, *engine.Fresh.Recall1}
+		point := plot.Point{X: engine.Fresh.Nearest1.P50, Y: *engine.Fresh.Recall1}
 		c.Series = append(c.Series, plot.Series{Name: engine.FullName(), Points: []plot.Point{point}, Marks: true, Look: look})
 		if len(tuning) > 1 {
 			c.Series = append(c.Series, plot.Series{Name: engine.Name + ", ef from 16 up", Points: tuning, Line: true, Dashed: true, Look: look})
@@ -81,7 +81,7 @@ func (report *IndexReport) sizeCharts(known *looks) []plot.Chart {
 				if engine.Peer {
 					name = engine.Name
 				}
-				point := plot.Point{float64(run.N), engine.Fresh.Within.P50}
+				point := plot.Point{X: float64(run.N), Y: engine.Fresh.Within.P50}
 				add(&c, name, known.of(name), point)
 				xs, ys = append(xs, point.X), append(ys, point.Y)
 			}
@@ -118,18 +118,18 @@ func (report *HTTPReport) charts() []plot.Chart {
 			switch point.Ended {
 			case endedOK:
 				sorted = append(sorted, point.Latency)
-				good = append(good, plot.Point{point.Due, point.Latency})
+				good = append(good, plot.Point{X: point.Due, Y: point.Latency})
 				latencies = append(latencies, point.Latency)
 			case endedNotSent, endedStopped:
 			default:
-				bad = append(bad, plot.Point{point.Due, point.Latency})
+				bad = append(bad, plot.Point{X: point.Due, Y: point.Latency})
 				latencies = append(latencies, point.Latency)
 			}
 		}
 		slices.Sort(sorted)
 		var steps []plot.Point
 		for j, latency := range sorted {
-			steps = append(steps, plot.Point{latency, float64(j+1) / float64(len(sorted))})
+			steps = append(steps, plot.Point{X: latency, Y: float64(j+1) / float64(len(sorted))})
 		}
 		distribution.Series = append(distribution.Series, plot.Series{Name: server.Name, Points: plot.Thin(steps), Line: true, Look: i})
 		course.Series = append(course.Series, plot.Series{Name: server.Name, Points: plot.Thin(good), Marks: true, Look: i})

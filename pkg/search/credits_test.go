@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"facesearch/pkg/face"
+	"facesearch/pkg/facetest"
 	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )
