@@ -18,7 +18,6 @@ import (
 	"facesearch/pkg/dlib"
 	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
-	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )
 

@@ -9,7 +9,6 @@ import (
 
 	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
-	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )
 
