@@ -145,7 +145,9 @@ func TestReviewSearch(t *testing.T) {
 		a.json(t, http.MethodPatch, path, `{"new_status": "declined"}`).refused(t, 400, "invalid_request", "new_status")
 		a.json(t, http.MethodPatch, "/v3/session/"+uuid.NewString()+"/update-status/", `{"new_status": "Declined"}`).refused(t, 404, "not_found", "no session and no saved search")
 		newTenant(t).json(t, http.MethodPatch, path, `{"new_status": "Declined"}`).refused(t, 404, "not_found", "no session and no saved search")
-		if got := a.get(t, "/v3/session/"+saved.RequestID+"/decision/"); string(got.body) != string(shown.body) {
+		// Addresses change with each second.
+		alone := func(body []byte) string { return string(anyAddress.ReplaceAll(body, nil)) }
+		if got := a.get(t, "/v3/session/"+saved.RequestID+"/decision/"); alone(got.body) != alone(shown.body) {
 			t.Errorf("%s", got.body)
 		}
 	})

@@ -56,6 +56,22 @@ func TestBackup(t *testing.T) {
 		list := subjects(9)
 		_, store := subjectStore(t, kind, list)
 		eraseOwner(t, store, list[4])
+		if _, err := store.AddCredits(t.Context(), gallerytest.Application, 7); err != nil {
+			t.Fatal(err)
+		}
+		account := func(store *bolt.Store, id string) {
+			t.Helper()
+			got, err := store.ChangeAccount(t.Context(), "somebody@example.org", func(account *face.Account) error {
+				if account.Application == "" {
+					account.Application = id
+				}
+				return nil
+			})
+			if err != nil || got.Application != gallerytest.Application {
+				t.Errorf("%+v, %v", got, err)
+			}
+		}
+		account(store, gallerytest.Application)
 		made := backup(t, store)
 		closeStore(t, store)
 		manifest, err := bolt.VerifyBackup(bytes.NewReader(made))
@@ -72,6 +88,10 @@ func TestBackup(t *testing.T) {
 		defer closeStore(t, store)
 		for i, s := range list {
 			requireSubject(t, store, s, i != 4)
+		}
+		account(store, "")
+		if credits, err := store.Credits(t.Context(), gallerytest.Application); err != nil || credits != 7 {
+			t.Errorf("%d credits, %v", credits, err)
 		}
 		// A backup is a head that was kept.
 		if verdict, err := face.VerifyAudit(t.Context(), store, manifest.Audit); err != nil || verdict.Broken != 0 || verdict.Head.Number != manifest.Audit.Number+1 {

@@ -170,6 +170,13 @@ func testAuditDeletedApplication(t *testing.T, place func(testing.TB) Harness) {
 			requireCode(t, "once more", s.DeleteApplication(ctx, ours), face.CodeNotFound)
 			return nil
 		}},
+		{ours + " account_verify  ", func(ctx context.Context, s Store) error {
+			_, err := s.ChangeAccount(ctx, "nobody@example.org", func(account *face.Account) error {
+				account.Application, account.VerifiedAt = ours, moment(1)
+				return nil
+			})
+			return err
+		}},
 	})
 	f.reopen()
 	requireSame(t, "the entries of before", f.whole()[:len(before)], before)
