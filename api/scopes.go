@@ -30,6 +30,9 @@ var scopeOf = map[string]face.Scope{
 	"GET /v3/keys":                         face.ScopeManage,
 	"POST /v3/keys":                        face.ScopeManage,
 	"DELETE /v3/keys/{id}":                 face.ScopeManage,
+	"GET /v3/searches":                     face.ScopeManage,
+	"GET /v3/audit":                        face.ScopeManage,
+	"GET /v3/audit/{number}/receipt":       face.ScopeManage,
 	"GET /v3/billing/balance":              face.ScopeSearch,
 	"POST /v3/billing/top-up":              face.ScopeManage,
 }

@@ -37,6 +37,8 @@ type wireMatch struct {
 	MatchImageURL        *string     `json:"match_image_url"`
 	Status               face.Status `json:"status"`
 	IsBlocklisted        bool        `json:"is_blocklisted"`
+	// Left out unless the settings ask for it, so that a match is what clients expect.
+	ExpectedFalseMatches *float64 `json:"expected_false_matches,omitempty"`
 }
 
 type wireDetails struct {
@@ -86,6 +88,8 @@ type sessionsResponse struct {
 type usersDeleteResponse struct {
 	SessionsDeleted int `json:"sessions_deleted"`
 	SearchesDeleted int `json:"searches_deleted"`
+
+	Receipt face.Receipt `json:"receipt"`
 }
 
 type settingsResponse struct {
@@ -154,6 +158,7 @@ func (s *Server) wireSearch(r *http.Request, result search.Result) searchRespons
 			VendorData: orNull(session.VendorData), VerificationDate: wireTime(session.VerifiedAt),
 			UserDetails: wireDetailsOf(session.Details), MatchImageURL: s.pictureURL(r, session.PictureID),
 			Status: session.Status, IsBlocklisted: session.Blocklisted,
+			ExpectedFalseMatches: match.ExpectedFalseMatches,
 		})
 	}
 	return response

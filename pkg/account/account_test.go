@@ -113,6 +113,31 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
+// TestAudited: the log says what a registration has done, and nothing of whose it is.
+func TestAudited(t *testing.T) {
+	f := newFixture(t)
+	f.register(t, email)
+	made, err := f.service.Verify(t.Context(), "client", email, f.register(t, email))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.register(t, email)
+	list, _, err := f.AuditWhole(t.Context(), face.AuditPage{Limit: 100, OldestFirst: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for i, entry := range list {
+		actions = append(actions, entry.Action)
+		if entry.Actor != face.RegistrationActor.ID || i > 0 && entry.Application != made.Application || strings.Contains(string(entry.Encode()), "example") {
+			t.Errorf("%+v", entry)
+		}
+	}
+	if got := strings.Join(actions, " "); got != "account_register application_create key_create account_verify" {
+		t.Error(got)
+	}
+}
+
 // TestDamaged: what is damaged in the store is an error, not a way in.
 func TestDamaged(t *testing.T) {
 	f := newFixture(t)

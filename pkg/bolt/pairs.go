@@ -81,11 +81,11 @@ func (sh *shard) earlier(ctx context.Context, numbers []uint64, distanceMax floa
 	var group errgroup.Group
 	for i, number := range numbers {
 		group.Go(func() error {
-			probe := sh.scan().Vector(number)
-			if probe == nil {
-				probe = sh.blocklisted.Vector(number)
+			probe, there := sh.scan().Vector(number)
+			if !there {
+				probe, there = sh.blocklisted.Vector(number)
 			}
-			if probe == nil {
+			if !there {
 				return nil // it has left the gallery
 			}
 			for _, part := range []*index.Exact{sh.scan(), sh.blocklisted} {

@@ -33,6 +33,8 @@ type Harness struct {
 	Child func(t testing.TB) *exec.Cmd
 	// Approximate allows answers that say that they are not exact.
 	Approximate bool
+	// Crowdless allows a store whose crowds are all the zero Crowd.
+	Crowdless bool
 }
 
 // Run runs the suite; place is called for each test that needs an empty store.
@@ -41,7 +43,8 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		name string
 		test func(*testing.T, func(testing.TB) Harness)
 	}{
-		{"Secret", testSecret},
+		{"MediaSecrets", testMediaSecrets},
+		{"ReceiptKey", testReceiptKey},
 		{"CreateApplication", testCreateApplication},
 		{"Applications", testApplications},
 		{"Settings", testSettings},
@@ -66,13 +69,21 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"ChangeConcurrently", testChangeConcurrently},
 		{"Sessions", testSessions},
 		{"Erase", testErase},
-		{"EraseOwner", testEraseOwner},
+		{"EraseOwners", testEraseOwners},
+		{"EraseBefore", testEraseBefore},
 		{"EraseConcurrently", testEraseConcurrently},
 		{"Size", testSize},
 		{"Candidates", testCandidates},
 		{"Pairs", testPairs},
+		{"Crowd", testCrowd},
 		{"SavedSearch", testSavedSearch},
+		{"Searches", testSearches},
+		{"ReviewSearch", testReviewSearch},
 		{"Picture", testPicture},
+		{"Audit", testAudit},
+		{"AuditActions", testAuditActions},
+		{"AuditOwnerActions", testAuditOwnerActions},
+		{"AuditDeletedApplication", testAuditDeletedApplication},
 		{"UnknownApplication", testUnknownApplication},
 		{"OtherApplication", testOtherApplication},
 		{"CancelledContext", testCancelledContext},

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"facesearch/pkg/face"
-	"facesearch/pkg/policy"
+	"facesearch/pkg/facetest"
 	"facesearch/pkg/search"
 )
 
@@ -97,14 +97,14 @@ func (g *failing) Credits(ctx context.Context, application string) (int64, error
 	return g.Gallery.Credits(ctx, application)
 }
 
-func (g *failing) AddCredits(ctx context.Context, application string, credits int64) (int64, error) {
+func (g *failing) Charge(ctx context.Context, application string, credits int64) (int64, error) {
 	g.asked.Add(1)
-	return g.Gallery.AddCredits(ctx, application, credits)
+	return g.Gallery.Charge(ctx, application, credits)
 }
 
 func (f *fixture) serviceOver(gallery face.Gallery, workers, waitingMax int) *search.Service {
 	return search.New(gallery, f.stub, f.stub, search.Options{
-		Workers: workers, WaitingMax: waitingMax, Confidence: func(float64) float64 { return 0.9 }, Calibration: policy.DLib,
+		Workers: workers, WaitingMax: waitingMax, Confidence: func(float64) float64 { return 0.9 }, Calibration: facetest.Calibration(),
 	})
 }
 
