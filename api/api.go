@@ -156,6 +156,8 @@ func (s *Server) routes() http.Handler {
 			router.Get("/v3/audit/{number}/receipt", s.receipt)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
+			router.Get("/v3/settings/effect", s.effect)
+			router.Get("/v3/usage", s.usage)
 			router.Get("/v3/keys", s.listKeys)
 			router.Post("/v3/keys", s.createKey)
 			router.Delete("/v3/keys/{id}", s.revokeKey)

@@ -55,6 +55,8 @@ func keyed(t *testing.T) []route {
 		{method: "GET", path: "/v3/audit/NUMBER/receipt/", allow: "GET, HEAD"},
 		{method: "GET", path: "/v3/settings/", allow: "GET, HEAD, PATCH"},
 		{method: "PATCH", path: "/v3/settings/", allow: "GET, HEAD, PATCH", body: `{"max_matches": 3}`},
+		{method: "GET", path: "/v3/settings/effect/", allow: "GET, HEAD"},
+		{method: "GET", path: "/v3/usage/", allow: "GET, HEAD"},
 		{method: "GET", path: "/v3/keys/", allow: "GET, HEAD, POST"},
 		{method: "POST", path: "/v3/keys/", allow: "GET, HEAD, POST", body: `{"name": "one", "scope": "search"}`},
 		{method: "DELETE", path: "/v3/keys/ID", allow: "DELETE", names: true},

@@ -27,6 +27,8 @@ var scopeOf = map[string]face.Scope{
 	"POST /v3/users/delete":                face.ScopeManage,
 	"PATCH /v3/settings":                   face.ScopeManage,
 	"GET /v3/duplicates":                   face.ScopeManage,
+	"GET /v3/settings/effect":              face.ScopeManage,
+	"GET /v3/usage":                        face.ScopeManage,
 	"GET /v3/keys":                         face.ScopeManage,
 	"POST /v3/keys":                        face.ScopeManage,
 	"DELETE /v3/keys/{id}":                 face.ScopeManage,

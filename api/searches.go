@@ -36,8 +36,10 @@ type wireReview struct {
 // A shownSearch is a saved search that is shown again, whole.
 type shownSearch struct {
 	searchResponse
-	CreatedAt string       `json:"created_at"`
-	Reviews   []wireReview `json:"reviews"` // oldest first
+	CreatedAt    string       `json:"created_at"`
+	VendorData   *string      `json:"vendor_data"`
+	UserImageURL *string      `json:"user_image_url"`
+	Reviews      []wireReview `json:"reviews"` // oldest first
 }
 
 // searches answers GET /v3/searches/.
@@ -111,7 +113,10 @@ func (s *Server) wireSavedSearch(r *http.Request, result search.Result) savedSea
 
 // wireShown is a saved search that is shown again.
 func (s *Server) wireShown(r *http.Request, result search.Result) shownSearch {
-	return shownSearch{s.wireSearch(r, result), wireTime(result.Saved.CreatedAt), wireReviews(result.Saved.Reviews)}
+	saved := result.Saved
+	return shownSearch{
+		s.wireSearch(r, result), wireTime(saved.CreatedAt), orNull(saved.VendorData), s.pictureURL(r, saved.PictureID), wireReviews(saved.Reviews),
+	}
 }
 
 func wireReviews(reviews []face.Review) []wireReview {

@@ -16,7 +16,7 @@ func TestEffects(t *testing.T) {
 		{Status: face.Declined, Similarities: []float64{80}, Blocklisted: 80, Warnings: []policy.Warning{{Risk: policy.FaceInBlocklist, Severity: face.ErrorLevel}}},
 		{Status: face.Declined, Warnings: []policy.Warning{{Risk: policy.NoFaceDetected, Severity: face.ErrorLevel}}},
 	}
-	effects := policy.DLib.Effects(face.DefaultSettings(), 1000, past)
+	effects := dlib.Effects(face.DefaultSettings(), 1000, past)
 	if len(effects) != 81 || effects[0].Threshold != 60 || effects[80].Threshold != 100 {
 		t.Fatalf("%d thresholds: %+v", len(effects), effects)
 	}
@@ -25,7 +25,7 @@ func TestEffects(t *testing.T) {
 	for i, each := range effects {
 		at[each.Threshold] = each
 		sessions += each.Sessions
-		if each.FalseMatches != policy.DLib.FalseMatches(1000, each.Threshold) || i > 0 && each.FalseMatches > effects[i-1].FalseMatches {
+		if each.FalseMatches != dlib.FalseMatches(1000, each.Threshold) || i > 0 && each.FalseMatches > effects[i-1].FalseMatches {
 			t.Errorf("%v strangers at %v", each.FalseMatches, each.Threshold)
 		}
 	}
@@ -51,12 +51,12 @@ func TestEffects(t *testing.T) {
 	t.Run("by the settings", func(t *testing.T) {
 		settings := face.DefaultSettings()
 		settings.MatchAction = face.Declined
-		if got := policy.DLib.Effects(settings, 1000, past)[0].Would; got != (policy.StatusCounts{InReview: 1, Declined: 4}) {
+		if got := dlib.Effects(settings, 1000, past)[0].Would; got != (policy.StatusCounts{InReview: 1, Declined: 4}) {
 			t.Errorf("%+v", got)
 		}
 	})
 	t.Run("nothing was searched", func(t *testing.T) {
-		for _, each := range policy.DLib.Effects(face.DefaultSettings(), 0, nil) {
+		for _, each := range dlib.Effects(face.DefaultSettings(), 0, nil) {
 			if each.FalseMatches != 0 || each.Would != (policy.StatusCounts{}) {
 				t.Errorf("%+v", each)
 			}

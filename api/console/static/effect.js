@@ -6,13 +6,14 @@ import { chart } from './plot.js';
 
 // effect draws how similar the gallery's own faces are to what was searched, with the threshold in
 // it, and says what the saved searches of the last week would have become.
-export function effect({ threshold, strangers, inForce, signal }) {
+export function effect({ threshold, strangers, rule, inForce, signal }) {
   const node = h('div', { class: 'effect' });
   let answer = null;
-  const update = () => { if (answer) node.replaceChildren(...draw(answer, threshold.read(), strangers.read(), inForce)); };
+  const drawn = () => [rule?.read() === 'expected_false_matches' ? h('p', { class: 'soft' }, 'The threshold does not decide while the rule is expected_false_matches; these numbers are those of the rule similarity.') : '', ...draw(answer, threshold.read(), strangers.read(), inForce)];
+  const update = () => { if (answer) node.replaceChildren(...drawn()); };
   const begin = () => load(node, () => call('GET', 'settings/effect/', { signal }), (got) => {
     answer = got;
-    return draw(answer, threshold.read(), strangers.read(), inForce);
+    return drawn();
   }, loading(1, 'plot'));
   return { node, update, begin };
 }
@@ -26,7 +27,10 @@ function auto(points, strangers) {
 function draw(answer, value, strangers, inForce) {
   const { points } = answer;
   const at = value === 'auto' ? auto(points, strangers ?? 0.1) : points.findLast((each) => each.similarity_percentage <= (value ?? inForce.similarity_percentage)) ?? points[0];
-  const chosen = value === 'auto' ? at.similarity_percentage : value ?? inForce.similarity_percentage;
+  const now = inForce.similarity_percentage;
+  // The steps of the effect are coarser than what "auto" chooses.
+  const same = value !== 'auto' ? value === null : Math.abs(at.similarity_percentage - now) < 0.5;
+  const chosen = same ? now : value === 'auto' ? at.similarity_percentage : value;
   const least = points[0].similarity_percentage;
   const { approved, in_review: inReview, declined } = at.would_be;
   const lines = [h('p', { 'aria-live': 'polite' }, h('strong', {}, `At ${number(chosen, 1)} %: `), worth(at.expected_false_matches)?.textContent ?? '')];

@@ -31,7 +31,7 @@ function form(answer, page, signal) {
   const changes = h('div', { 'aria-live': 'polite' });
   const trouble = h('div', {});
   const save = h('button', { class: 'main', disabled: true }, 'Save');
-  const picture = effect({ threshold: inputs.similarity_threshold, strangers: inputs.expected_false_matches, inForce, signal });
+  const picture = effect({ threshold: inputs.similarity_threshold, strangers: inputs.expected_false_matches, rule: inputs.match_rule, inForce, signal });
   const bar = h('div', { class: 'save card' }, changes, trouble, h('div', { class: 'actions' }, save,
     h('button', { type: 'button', onclick: () => page.replaceChildren(form(answer, page, signal)) }, 'Undo changes')));
   const different = () => Object.entries(inputs).filter(([name, input]) => input.read() !== settings[name].value);
