@@ -86,7 +86,7 @@ func New(options Options) *Server {
 	}
 	options.PublicURL = strings.TrimRight(options.PublicURL, "/")
 	s := &Server{options: options, uploads: make(chan struct{}, uploadsMax)}
-	s.console = console.New(console.Options{Key: s.keyByDigest, Fail: s.fail, Base: s.base, Now: options.Now})
+	s.console = console.New(console.Options{Key: s.keyByDigest, Fail: s.fail, Origin: options.PublicURL, Base: s.base, Now: options.Now})
 	s.metrics = newMetrics(s)
 	s.router = s.routes()
 	return s

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -50,6 +51,9 @@ type Options struct {
 	Key func(r *http.Request, digest [32]byte) (face.Key, error)
 	// Fail answers with an error in the API's form.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
+	// Origin is where clients reach the server at, such as https://faces.example.org, when a proxy
+	// hides that from it; empty: where each request says.
+	Origin string
 	// Base is the server's address as this client sees it.
 	Base func(r *http.Request) string
 	// Now is the clock of the sign-ins.
@@ -73,7 +77,11 @@ type file struct {
 
 // New makes a Console.
 func New(options Options) *Console {
-	return &Console{options: options, signIns: newSignIns(options.Now), origins: http.NewCrossOriginProtection(), files: files()}
+	origins := http.NewCrossOriginProtection()
+	if parsed, err := url.Parse(options.Origin); err == nil && parsed.Host != "" {
+		origins.AddTrustedOrigin(parsed.Scheme + "://" + parsed.Host) // an error would only trust nothing
+	}
+	return &Console{options: options, signIns: newSignIns(options.Now), origins: origins, files: files()}
 }
 
 // files reads what is embedded, once.

@@ -27,9 +27,10 @@ func newClocked() *clocked {
 		Key: func(_ *http.Request, digest [32]byte) (face.Key, error) {
 			return face.Key{ID: "key", Digest: digest, Scope: face.ScopeManage}, nil
 		},
-		Fail: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusTeapot) },
-		Base: func(*http.Request) string { return "https://faces.example.org" },
-		Now:  func() time.Time { return c.now },
+		Fail:   func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusTeapot) },
+		Origin: "https://faces.example.org/behind",
+		Base:   func(*http.Request) string { return "https://faces.example.org/behind" },
+		Now:    func() time.Time { return c.now },
 	})
 	c.router.Use(pages.Forward)
 	pages.Routes(c.router)
@@ -114,6 +115,21 @@ func TestForward(t *testing.T) {
 		c.router.ServeHTTP(recorder, request)
 		if got := recorder.Body.String(); got != want {
 			t.Errorf("%s became %q, want %q", path, got, want)
+		}
+	}
+}
+
+// TestProxy: behind a proxy that asks for another host, the console's own pages are still let in.
+func TestProxy(t *testing.T) {
+	c := newClocked()
+	for origin, status := range map[string]int{"https://faces.example.org": 200, "http://faces.example.org": 418, "https://evil.example": 418} {
+		request := httptest.NewRequest("POST", "http://10.0.0.7/console/session", strings.NewReader(signInBody))
+		request.Header.Set("X-Facesearch-Console", "1")
+		request.Header.Set("Origin", origin)
+		recorder := httptest.NewRecorder()
+		c.router.ServeHTTP(recorder, request)
+		if recorder.Code != status {
+			t.Errorf("from %s: %d, want %d", origin, recorder.Code, status)
 		}
 	}
 }

@@ -534,7 +534,7 @@ func TestKeysPage(t *testing.T) {
 	b := newTab(t, s)
 	b.signIn()
 	b.goTo("keys")
-	b.sees("API keys", "first", "credits", "searches saved today", "in UTC, at most 1.")
+	b.sees("API keys", "first", "credits", "search saved today", "in UTC, at most 1.")
 	b.inspect("keys")
 	b.unmoved("keys")
 	if bars := eval[int](b, "document.querySelectorAll('.plot rect').length"); bars != 30 {

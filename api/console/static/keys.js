@@ -19,12 +19,12 @@ export async function show(page, { signal, viewer }) {
 
 function table(list, viewer, fill) {
   if (list.length === 0) return empty('There is no key.');
-  return h('div', { class: 'table' }, h('table', {}, h('caption', { class: 'unseen' }, 'API keys'),
+  return h('div', { class: 'table' }, h('table', { class: 'keys' }, h('caption', { class: 'unseen' }, 'API keys'),
     h('thead', {}, h('tr', {}, ['Name', 'May', 'Made', 'Last used', 'State'].map((each) => h('th', { scope: 'col' }, each)))),
     h('tbody', {}, list.map((key) => h('tr', {},
       h('th', { scope: 'row' }, key.name || h('span', { class: 'soft' }, 'no name'), h('div', { class: 'soft' }, key.key_id)),
-      h('td', {}, scopeWords[key.scope] ?? key.scope), h('td', {}, time(key.created_at)),
-      h('td', {}, key.last_used_at ? time(key.last_used_at) : h('span', { class: 'soft' }, 'never')),
+      h('td', { 'data-name': 'May' }, scopeWords[key.scope] ?? key.scope), h('td', { 'data-name': 'Made' }, time(key.created_at)),
+      h('td', { 'data-name': 'Last used' }, key.last_used_at ? time(key.last_used_at) : h('span', { class: 'soft' }, 'never')),
       h('td', {}, state(key, viewer, fill)))))));
 }
 
@@ -74,8 +74,8 @@ function usage([balance, { results }, { settings }]) {
   const metered = settings.credits_metered.value;
   return [h('div', { class: 'figures' },
     h('div', { class: 'card' }, h('strong', {}, number(balance.credits ?? Number(balance.balance))), metered ? 'credits are left; a search or a comparison costs one' : 'credits; they are not metered, so that searches cost none'),
-    h('div', { class: 'card' }, h('strong', {}, number(results.at(-1)?.searches ?? 0)), 'searches saved today'),
-    h('div', { class: 'card' }, h('strong', {}, number(sum)), `searches saved in ${count(results.length, 'day', 'days')}`)), plot(results)];
+    h('div', { class: 'card' }, h('strong', {}, number(results.at(-1).searches)), results.at(-1).searches === 1 ? 'search saved today' : 'searches saved today'),
+    h('div', { class: 'card' }, h('strong', {}, number(sum)), `${sum === 1 ? 'search' : 'searches'} saved in ${count(results.length, 'day', 'days')}`)), plot(results)];
 }
 
 // plot draws a bar for each day, from the first to the last.
