@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"facesearch/pkg/face"
 )
@@ -134,7 +133,7 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 	}
 	if len(evidence.Flaws) > 0 {
 		list = append(list, Warning{
-			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: describe(evidence.Flaws),
+			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: Describe(evidence.Flaws),
 			Short: "The search image has low quality.",
 			Long:  "The face in the search image is of low quality, which may lower the accuracy of the match. The reasons are named in additional_data.",
 		})
@@ -147,16 +146,6 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 		})
 	}
 	return list
-}
-
-// describe names each flaw with its measured value and the limit that it crossed, such as
-// "blurred (8.1, limit 12)".
-func describe(flaws []face.Flaw) string {
-	words := make([]string, len(flaws))
-	for i, flaw := range flaws {
-		words[i] = fmt.Sprintf("%s (%.4g, limit %.4g)", flaw.Reason, flaw.Value, flaw.Limit)
-	}
-	return strings.Join(words, ", ")
 }
 
 // MaskDocumentNumber hides all but the last three characters; a number of fewer than five

@@ -23,3 +23,10 @@ func (l Line) Enter(ctx context.Context) (leave func(), err error) { return l.en
 
 // Waiting is how many wait now.
 func (l Line) Waiting() int { return int(l.waiting.Load()) }
+
+// SetGroupedMax changes groupedMax, until what it returns is called.
+func SetGroupedMax(to int) (restore func()) {
+	before := groupedMax
+	groupedMax = to
+	return func() { groupedMax = before }
+}

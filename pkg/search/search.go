@@ -107,6 +107,8 @@ type Request struct {
 	Rotate     bool
 	Save       bool
 	VendorData string
+	// ByPerson asks for Result.People.
+	ByPerson bool
 }
 
 // A Match is a session that the probe matched, as it is kept with a saved search: the
@@ -135,12 +137,15 @@ type Result struct {
 	Outcome   Outcome
 	// Sessions are those of the outcome's matches, in the same order.
 	Sessions []face.Session
-	Timings  Timings
+	// People are all matches, listed or not, by person; nil when they were not asked for. They
+	// are not kept with a saved search.
+	People  []policy.Person
+	Timings Timings
 }
 
 // Search finds who in the application's gallery the largest face of a picture looks like.
-// CodeInvalid: the picture cannot be used; CodeInsufficientCredits: they are metered and used
-// up; CodeBusy: try again. A picture without a face is no error: it is declined.
+// CodeInvalid: the picture cannot be used, or too many sessions match to be grouped by person;
+// CodeInsufficientCredits: they are metered and used up; CodeBusy: try again. A picture without a face is no error: it is declined.
 func (s *Service) Search(ctx context.Context, application string, request Request) (Result, error) {
 	result := Result{RequestID: uuid.NewString(), Timings: Timings{}}
 	settings, err := s.gallery.Settings(ctx, application)
@@ -162,13 +167,15 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 	}
 	if seen.template != nil {
 		evidence.Flaws = seen.flaws
-		evidence.Candidates, err = s.gallery.Candidates(ctx, application, seen.template,
-			s.options.Calibration.Distance(threshold), settings.MaxMatches)
+		evidence.Candidates, err = s.candidates(ctx, application, seen.template, threshold, settings, request.ByPerson)
 		if err != nil {
 			return Result{}, err
 		}
 	}
 	decision := policy.Decide(settings, s.options.Calibration, evidence)
+	if request.ByPerson {
+		result.People = policy.People(s.options.Calibration, evidence.Candidates.List)
+	}
 	result.Outcome, result.Sessions = outcome(decision, seen, threshold, evidence.Candidates.Exact)
 	started = result.Timings.timed(StepIndex, started)
 	err = s.charged(ctx, application, settings, func() error {
