@@ -58,25 +58,24 @@ func details(grey []float64) []float64 {
 	return blocks
 }
 
-// likeness is the correlation of the detail in a region with that of an uncovered face, from
-// -1 to 1; 0 where there is none at all.
+// likeness is the correlation of the detail in a region with that of an uncovered face, whose
+// mean is 0, from -1 to 1; 0 where there is none at all.
 func (r region) likeness(blocks []float64) float64 {
-	var n, sum, squares, want, wantSquares, product float64
+	var n, sum, squares, expected, product float64
 	for y, row := range r.detail {
-		right := blocksAcross - 1 - r.left
-		for x, expected := range row {
-			for _, column := range []int{r.left + x, right - x} {
+		for x, detail := range row {
+			for _, column := range []int{r.left + x, blocksAcross - 1 - r.left - x} {
 				value := blocks[(r.top+y)*blocksAcross+column]
 				n, sum, squares = n+1, sum+value, squares+value*value
-				want, wantSquares, product = want+expected, wantSquares+expected*expected, product+value*expected
+				expected, product = expected+detail*detail, product+value*detail
 			}
 		}
 	}
-	spread := (squares - sum*sum/n) * (wantSquares - want*want/n)
+	spread := squares - sum*sum/n
 	if !(spread > 1e-9) {
 		return 0
 	}
-	return (product - sum*want/n) / math.Sqrt(spread)
+	return product / math.Sqrt(spread*expected)
 }
 
 // The part of the chip whose two halves balance compares, in blocks of the left half.

@@ -94,6 +94,12 @@ func TestFlaws(t *testing.T) {
 		{"LeftHalfCovered", over(90, func(x, _ int) bool { return x < 75 }), frontal, 100, 2, []face.Reason{face.PartlyCovered}},
 		{"RightHalfCovered", over(90, func(x, _ int) bool { return x > 75 }), turnedBy(9), 100, 2, []face.Reason{face.TurnedAway, face.PartlyCovered}},
 		{"MouthNotJudgedWhenTurned", over(120, func(_, y int) bool { return y > 82 }), turnedBy(9), 100, 2, []face.Reason{face.TurnedAway}},
+		{"EyesNotJudgedInTheDark", func(_, y int, v float64) float64 {
+			if y > 30 && y < 66 {
+				return 10
+			}
+			return 0.35 * (v - 85)
+		}, frontal, 100, 2, []face.Reason{face.TooDark}},
 		{"Black", func(_, _ int, _ float64) float64 { return 0 }, frontal, 10, -1,
 			[]face.Reason{face.TooSmall, face.Blurred, face.TooDark, face.LowContrast, face.HardToDetect}},
 	}
@@ -113,6 +119,16 @@ func TestFlawsNameTheirLimit(t *testing.T) {
 		if len(flaws) != 1 || flaws[0].Limit != limit || !(flaws[0].Value < limit) {
 			t.Errorf("%+v, want one below %v", flaws, limit)
 		}
+	}
+}
+
+// TestFlawsOfAMirrorImage: a mirror image has the same flaws, to the last digit but rounding.
+func TestFlawsOfAMirrorImage(t *testing.T) {
+	bar := retouched(t, over(20, func(_, y int) bool { return y > 30 && y < 66 }))
+	mirrored := chip(func(x, y int) uint8 { return bar.RGBAAt(attributes.QualitySide-1-x, y).R })
+	one, other := attributes.Flaws(bar, frontal, 100, 2), attributes.Flaws(mirrored, frontal, 100, 2)
+	if len(one) != 1 || len(other) != 1 || math.Abs(one[0].Value-other[0].Value) > 1e-9 {
+		t.Errorf("%+v and %+v", one, other)
 	}
 }
 
