@@ -19,10 +19,12 @@ import (
 )
 
 // A flagFinder takes a square whose upper half is red and whose lower half is green for a face.
-// blind sees none that is smaller than so many pixels, and dreamt is seen in every picture.
+// It is blind to those that are smaller than so many pixels, sees the one that it dreamt of in
+// every picture where it sees any, and tells the wrong angle when it is dizzy.
 type flagFinder struct {
 	blind  int
 	dreamt image.Rectangle
+	dizzy  bool
 }
 
 func (f flagFinder) Find(_ context.Context, p *photo.Photo, rotate bool) (face.Found, error) {
@@ -39,7 +41,10 @@ func (f flagFinder) Find(_ context.Context, p *photo.Photo, rotate bool) (face.F
 		}
 		if len(faces) > 0 {
 			if !f.dreamt.Empty() {
-				faces = append(faces, face.Detection{Box: f.dreamt})
+				faces = append([]face.Detection{{Box: f.dreamt}}, faces...)
+			}
+			if f.dizzy && angle != 0 {
+				angle = 360 - angle
 			}
 			return face.Found{Angle: angle, Faces: faces}, nil
 		}
@@ -80,9 +85,9 @@ func flags(p *photo.Photo, angle int) (list []face.Detection) {
 }
 
 func flag(side int) image.Image {
-	picture := imaging.New(400, 300, color.White)
-	picture = imaging.Paste(picture, imaging.New(side, side/2, color.NRGBA{R: 220, A: 255}), image.Pt(120, 90))
-	return imaging.Paste(picture, imaging.New(side, side/2, color.NRGBA{G: 150, A: 255}), image.Pt(120, 90+side/2))
+	picture := imaging.New(600, 900, color.White)
+	picture = imaging.Paste(picture, imaging.New(side, side/2, color.NRGBA{R: 220, A: 255}), image.Pt(30, 60))
+	return imaging.Paste(picture, imaging.New(side, side/2, color.NRGBA{G: 150, A: 255}), image.Pt(30, 60+side/2))
 }
 
 func named(t *testing.T, name string, picture image.Image) bench.NamedPicture {
@@ -94,14 +99,17 @@ func named(t *testing.T, name string, picture image.Image) bench.NamedPicture {
 	return bench.NamedPicture{Name: name, Data: buffer.Bytes()}
 }
 
-func detect(t *testing.T, finder bench.Finder, kinds ...string) map[string]bench.DetectRow {
+func detect(t *testing.T, finder flagFinder, kinds ...string) map[string]bench.DetectRow {
 	t.Helper()
 	options := bench.DetectOptions{
 		Photographs: []bench.NamedPicture{
 			named(t, "flag", flag(120)), named(t, "on its side", imaging.Rotate90(flag(120))), named(t, "nothing", imaging.New(300, 300, color.White)),
 		},
 		Sides: []int{800, bench.FullSize}, Finder: finder, Progress: func(string, int, int) {},
-		Judge: func(context.Context, *photo.Photo, int, face.Detection) ([]face.Flaw, bool, error) {
+		Judge: func(_ context.Context, _ *photo.Photo, _ int, found face.Detection) ([]face.Flaw, bool, error) {
+			if found.Box == finder.dreamt {
+				t.Error("a face that is none was judged")
+			}
 			return []face.Flaw{{Reason: face.Blurred}}, true, nil
 		},
 	}
@@ -152,9 +160,15 @@ func TestDetect(t *testing.T) {
 		}
 	})
 	t.Run("OK false", func(t *testing.T) {
-		rows := detect(t, flagFinder{dreamt: image.Rect(0, 0, 50, 50)}, "as it is")
+		rows := detect(t, flagFinder{dreamt: image.Rect(500, 400, 600, 500)}, "as it is")
 		if way := rows["as it is"].Ways[0]; way.False != 2 || way.Matter != 2 {
 			t.Errorf("%+v, want two false faces", way)
+		}
+	})
+	t.Run("OK wrong angle", func(t *testing.T) {
+		row := detect(t, flagFinder{dizzy: true}, "on its side")["on its side"]
+		if way := row.Ways[0]; way.Largest != 0 || way.False != 2 || row.Judged != 0 {
+			t.Errorf("%+v, want false faces alone", row)
 		}
 	})
 	t.Run("ErrNoPicture", func(t *testing.T) {
@@ -172,10 +186,10 @@ func TestDetect(t *testing.T) {
 func TestKinds(t *testing.T) {
 	whole := imaging.Clone(flag(120))
 	scenes := map[string]bench.Scene{
-		"a face":          {Picture: whole, Faces: []image.Rectangle{image.Rect(120, 90, 240, 210)}},
+		"a face":          {Picture: whole, Faces: []image.Rectangle{image.Rect(30, 60, 150, 180)}},
 		"no face":         {Picture: whole},
 		"at the border":   {Picture: whole, Faces: []image.Rectangle{image.Rect(-30, -40, 90, 80)}},
-		"beyond a corner": {Picture: whole, Faces: []image.Rectangle{image.Rect(350, 250, 470, 370)}},
+		"beyond a corner": {Picture: whole, Faces: []image.Rectangle{image.Rect(550, 450, 670, 570)}},
 	}
 	before := slices.Clone(whole.Pix)
 	for name, scene := range scenes {
