@@ -25,7 +25,7 @@ func TestEnrolSavedSearch(t *testing.T) {
 	got := a.json(t, http.MethodPost, "/v3/sessions/", body)
 	var made enrolled
 	got.decode(t, 201, &made)
-	golden(t, "session.json", got.body)
+	golden(t, "enrolled.json", got.body)
 	t.Run("Search", func(t *testing.T) {
 		again := a.search(t, picture)
 		if again.FaceSearch.TotalMatches != 1 || again.first() != "enrolled-person" || again.FaceSearch.Matches[0].SimilarityPercentage != 100 {
@@ -50,7 +50,7 @@ func TestEnrolSavedSearch(t *testing.T) {
 		if got.status != 200 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
-		golden(t, "session.json", got.body)
+		golden(t, "enrolled.json", got.body)
 		other := a.search(t, picture)
 		a.json(t, http.MethodPost, "/v3/sessions/", strings.Replace(body, found.RequestID, other.RequestID, 1)).refused(t, 409, "conflict", "session_id")
 		a.json(t, http.MethodPost, "/v3/sessions/", strings.Replace(body, "P-987654", "P-987655", 1)).refused(t, 409, "conflict", "session_id")

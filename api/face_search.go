@@ -27,7 +27,7 @@ func (s *Server) faceSearch(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) searchRequest(r *http.Request) (request search.Request, err error) {
-	form, err := s.readForm(r, []string{"user_image"}, []string{"rotate_image", "save_api_request", "vendor_data"})
+	form, err := s.readForm(r, []string{"user_image"}, []string{"rotate_image", "save_api_request", "vendor_data", "group_by_person"})
 	if err != nil {
 		return request, err
 	}
@@ -38,6 +38,9 @@ func (s *Server) searchRequest(r *http.Request) (request search.Request, err err
 		return request, err
 	}
 	if request.Save, err = form.boolean("save_api_request", true); err != nil {
+		return request, err
+	}
+	if request.ByPerson, err = form.boolean("group_by_person", false); err != nil {
 		return request, err
 	}
 	request.VendorData, err = form.text("vendor_data", vendorDataMax)

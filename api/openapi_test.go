@@ -297,7 +297,7 @@ func walk(value any, path string, visit func(path string, object map[string]any)
 // goldenSchemas are the schemas of the golden files, by the beginnings of their names.
 var goldenSchemas = map[string]string{
 	"search-": "FaceSearch", "match-": "FaceMatch", "session.": "Session", "saved-": "ShownSearch", "searches.": "SavedSearchList", "sessions.": "SessionList", "settings.": "Settings",
-	"duplicates.": "Duplicates",
+	"duplicates.": "Duplicates", "enrolled": "EnrolledSession",
 }
 
 // goldenValues are the golden files that are answers, with their schemas.

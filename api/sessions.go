@@ -90,7 +90,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request, request search.En
 	if !result.Created {
 		status = http.StatusOK
 	}
-	writeJSON(w, status, s.wireSession(r, result.Session))
+	writeJSON(w, status, enrolledResponse{s.wireSession(r, result.Session), wireWarningsOf(result.Warnings)})
 }
 
 // enrolFields are those of an enrolment beside its face.

@@ -25,7 +25,7 @@ func TestSessions(t *testing.T) {
 		if got.status != 201 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
-		golden(t, "session.json", got.body)
+		golden(t, "enrolled.json", got.body)
 		if !strings.Contains(string(got.body), id) || strings.Contains(string(got.body), "987654") {
 			t.Errorf("%s", got.body)
 		}
@@ -38,7 +38,7 @@ func TestSessions(t *testing.T) {
 		if got.status != 200 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
-		golden(t, "session.json", got.body)
+		golden(t, "enrolled.json", got.body)
 		if a.size(t) != 1 {
 			t.Errorf("%d sessions", a.size(t))
 		}

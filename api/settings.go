@@ -92,6 +92,13 @@ var settingsTable = []setting{
 		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.LowQualitySeverity) },
 	},
 	{
+		name: "enrol_quality", words: "refuse, warn or accept",
+		description: "What becomes of an enrolment whose face is of low quality: it is refused, enrolled with a warning in the answer, or accepted without a word.",
+		bounds:      wireRange{OneOf: []any{face.EnrolRefuse, face.EnrolWarn, face.EnrolAccept}},
+		get:         func(s face.Settings) any { return s.EnrolQuality },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.EnrolQuality) },
+	},
+	{
 		name: "max_matches", words: "a whole number from 1 to 100",
 		description: "How many matches a search lists at most; total_matches counts all of them.",
 		bounds:      wireRange{Minimum: new(float64(1)), Maximum: new(float64(face.MaxMatchesLimit)), Whole: true},

@@ -152,6 +152,7 @@ func TestSettingsAtOnce(t *testing.T) {
 	bodies := []string{
 		`{"max_matches": 9}`, `{"keep_picture": "original"}`, `{"match_action": "Approved"}`, `{"similarity_threshold": 88}`,
 		`{"expected_false_matches": 2}`, `{"allow_multiple_faces": true}`, `{"multiple_faces_severity": "error"}`, `{"low_quality_severity": "error"}`,
+		`{"enrol_quality": "refuse"}`,
 	}
 	var group sync.WaitGroup
 	for _, body := range bodies {
@@ -166,6 +167,7 @@ func TestSettingsAtOnce(t *testing.T) {
 	want := face.Settings{
 		SimilarityThreshold: 88, ExpectedFalseMatches: 2, MatchRule: face.BySimilarity, MatchAction: face.Approved, AllowMultipleFaces: true,
 		MultipleFacesSeverity: face.ErrorLevel, LowQualitySeverity: face.ErrorLevel, MaxMatches: 9, KeepPicture: face.KeepOriginal,
+		EnrolQuality: face.EnrolRefuse,
 	}
 	if got, err := a.gallery.Settings(t.Context(), a.id); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)

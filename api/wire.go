@@ -25,6 +25,14 @@ type faceSearch struct {
 	Matches      []wireMatch   `json:"matches"`
 	UserImage    wireImage     `json:"user_image"`
 	Warnings     []wireWarning `json:"warnings"`
+	// People is ours, and there only when it was asked for.
+	People []wireMatchedPerson `json:"people,omitzero"`
+}
+
+type wireMatchedPerson struct {
+	VendorData               *string  `json:"vendor_data"`
+	SessionIDs               []string `json:"session_ids"`
+	BestSimilarityPercentage float64  `json:"best_similarity_percentage"`
 }
 
 type wireMatch struct {
@@ -78,6 +86,13 @@ type sessionResponse struct {
 	PortraitImageURL *string     `json:"portrait_image_url"`
 	IsBlocklisted    bool        `json:"is_blocklisted"`
 	Comment          *string     `json:"comment"`
+}
+
+// An enrolledResponse answers an enrolment: the session, and what its sender should know of
+// the picture.
+type enrolledResponse struct {
+	sessionResponse
+	Warnings []wireWarning `json:"warnings"`
 }
 
 type sessionsResponse struct {
@@ -161,7 +176,18 @@ func (s *Server) wireSearch(r *http.Request, result search.Result) searchRespons
 			ExpectedFalseMatches: match.ExpectedFalseMatches,
 		})
 	}
+	if result.People != nil {
+		response.FaceSearch.People = wirePeopleOf(result.People)
+	}
 	return response
+}
+
+func wirePeopleOf(people []policy.Person) []wireMatchedPerson {
+	list := []wireMatchedPerson{} // which omitzero does not leave out, as it is not nil
+	for _, person := range people {
+		list = append(list, wireMatchedPerson{orNull(person.VendorData), person.SessionIDs, person.Similarity})
+	}
+	return list
 }
 
 func wireMatchOf(result search.CompareResult) matchResponse {

@@ -225,7 +225,7 @@ func (e *Estimator) Describe(ctx context.Context, embedding face.Embedding, widt
 	if err != nil {
 		return face.Attributes{}, err
 	}
-	return face.Attributes{Age: age, Gender: gender, Flaws: Flaws(qualityChip, width, score)}, nil
+	return face.Attributes{Age: age, Gender: gender, Flaws: Flaws(qualityChip, embedding.Landmarks, width, score)}, nil
 }
 
 // Estimate returns the age in years, from 0.25 to 80, and the gender of a face, from its

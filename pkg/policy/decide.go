@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 
 	"facesearch/pkg/face"
 )
@@ -49,13 +48,17 @@ type Evidence struct {
 	// of Candidates.List, in its order.
 	Strangers *Strangers
 	Crowds    []face.Crowd
+	// ByPerson asks for the matches grouped by person. Then Candidates lists all of them.
+	ByPerson bool
 }
 
 // A Decision is what a search is answered with.
 type Decision struct {
-	Status   face.Status
-	Matches  []Match // at most MaxMatches of the settings
-	Total    int     // all matches, listed or not
+	Status  face.Status
+	Matches []Match // at most MaxMatches of the settings
+	Total   int     // all matches, listed or not
+	// People are all matches, listed or not, by person; nil when they were not asked for.
+	People   []Person
 	Warnings []Warning
 }
 
@@ -80,6 +83,9 @@ func Decide(settings face.Settings, calibration Calibration, evidence Evidence) 
 			match.Expected = new(evidence.Strangers.Expected(candidate.Distance, evidence.Crowds[i]))
 		}
 		decision.Matches = append(decision.Matches, match)
+	}
+	if evidence.ByPerson {
+		decision.People = People(calibration, evidence.Candidates.List)
 	}
 	decision.Warnings = warnings(settings, evidence)
 	decision.Status = status(settings, decision)
@@ -165,7 +171,7 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 	}
 	if len(evidence.Flaws) > 0 {
 		list = append(list, Warning{
-			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: describe(evidence.Flaws),
+			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: Describe(evidence.Flaws),
 			Short: "The search image has low quality.",
 			Long:  "The face in the search image is of low quality, which may lower the accuracy of the match. The reasons are named in additional_data.",
 		})
@@ -185,16 +191,6 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 		})
 	}
 	return list
-}
-
-// describe names each flaw with its measured value and the limit that it crossed, such as
-// "blurred (8.1, limit 12)".
-func describe(flaws []face.Flaw) string {
-	words := make([]string, len(flaws))
-	for i, flaw := range flaws {
-		words[i] = fmt.Sprintf("%s (%.4g, limit %.4g)", flaw.Reason, flaw.Value, flaw.Limit)
-	}
-	return strings.Join(words, ", ")
 }
 
 // MaskDocumentNumber hides all but the last three characters; a number of fewer than five

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"facesearch/pkg/face"
+	"facesearch/pkg/policy"
 )
 
 // An EnrolRequest is one verified person's picture with what is known of the person. Its
@@ -38,11 +39,14 @@ type EnrolResult struct {
 	Session face.Session
 	// Created is false when the same content was enrolled under the same ID before.
 	Created bool
-	Timings Timings
+	// Warnings are empty when it was not created: its picture was not looked at again.
+	Warnings []policy.Warning
+	Timings  Timings
 }
 
 // Enrol adds a picture with exactly one face, or the face of a saved search, to the
-// application's gallery. CodeInvalid: the picture cannot be used, or shows no face or several;
+// application's gallery. CodeInvalid: the picture cannot be used, or shows no face or several,
+// or one that the settings refuse for its quality;
 // CodeNotFound: there is no such search; CodeConflict: the session ID is taken by other
 // content; CodeBusy: try again.
 func (s *Service) Enrol(ctx context.Context, application string, request EnrolRequest) (EnrolResult, error) {
@@ -68,9 +72,9 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 	}
 	enrolment := newEnrolment(request, print)
 	if request.RequestID != "" {
-		err = s.fromSearch(ctx, application, request, settings.KeepPicture, &enrolment)
+		result.Warnings, err = s.fromSearch(ctx, application, request, settings, &enrolment)
 	} else {
-		err = s.fromPicture(ctx, request, settings.KeepPicture, result.Timings, &enrolment)
+		result.Warnings, err = s.fromPicture(ctx, request, settings, result.Timings, &enrolment)
 	}
 	if err != nil {
 		return EnrolResult{}, err
@@ -85,47 +89,57 @@ func (s *Service) Enrol(ctx context.Context, application string, request EnrolRe
 }
 
 // fromPicture adds the template of the one face in the request's picture, and what is kept.
-func (s *Service) fromPicture(ctx context.Context, request EnrolRequest, keep face.KeepPicture, timings Timings, enrolment *face.Enrolment) error {
+func (s *Service) fromPicture(ctx context.Context, request EnrolRequest, settings face.Settings, timings Timings, enrolment *face.Enrolment) ([]policy.Warning, error) {
 	seen, err := s.see(ctx, request.Picture, false, timings)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := oneFace(len(seen.faces), cmp.Or(request.PictureName, "the picture")); err != nil {
-		return err
+	name := cmp.Or(request.PictureName, "the picture")
+	if err := oneFace(len(seen.faces), name); err != nil {
+		return nil, err
+	}
+	warnings, err := policy.Enrolment(settings.EnrolQuality, policy.Describe(seen.flaws), name)
+	if err != nil {
+		return nil, err
 	}
 	enrolment.Template = *seen.template
-	enrolment.Picture, err = seen.keep(keep, request.Picture)
-	return err
+	enrolment.Picture, err = seen.keep(settings.KeepPicture, request.Picture)
+	return warnings, err
 }
 
 // fromSearch adds the template of a saved search, and the picture that was kept of it, as it
 // was kept then.
-func (s *Service) fromSearch(ctx context.Context, application string, request EnrolRequest, keep face.KeepPicture, enrolment *face.Enrolment) error {
+func (s *Service) fromSearch(ctx context.Context, application string, request EnrolRequest, settings face.Settings, enrolment *face.Enrolment) ([]policy.Warning, error) {
 	saved, err := s.gallery.SavedSearch(ctx, application, request.RequestID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var searched Outcome
 	if err := json.Unmarshal(saved.Result, &searched); err != nil {
-		return fmt.Errorf("a saved search is damaged: %w", err)
+		return nil, fmt.Errorf("a saved search is damaged: %w", err)
 	}
 	faces := len(searched.Faces)
 	if saved.Template == nil {
 		faces = 0
 	}
-	if err := oneFace(faces, "the picture of that search"); err != nil {
-		return err
+	const name = "the picture of that search"
+	if err := oneFace(faces, name); err != nil {
+		return nil, err
+	}
+	warnings, err := policy.Enrolment(settings.EnrolQuality, policy.Flaws(searched.Warnings), name)
+	if err != nil {
+		return nil, err
 	}
 	enrolment.Template = *saved.Template
 	// What is kept of a person is erased with his vendor_data, so the session is his as well.
 	if enrolment.Session.VendorData == "" {
 		enrolment.Session.VendorData = saved.VendorData
 	}
-	if keep == face.KeepNothing || saved.PictureID == "" {
-		return nil
+	if settings.KeepPicture == face.KeepNothing || saved.PictureID == "" {
+		return warnings, nil
 	}
 	enrolment.Picture, err = s.gallery.Picture(ctx, application, saved.PictureID)
-	return err
+	return warnings, err
 }
 
 // oneFace refuses a picture that does not show one person alone.

@@ -26,3 +26,10 @@ func (l Line) Waiting() int { return int(l.waiting.Load()) }
 
 // RetentionStep is how much is erased in one transaction.
 const RetentionStep = retentionStep
+
+// SetGroupedMax changes groupedMax, until what it returns is called.
+func SetGroupedMax(to int) (restore func()) {
+	before := groupedMax
+	groupedMax = to
+	return func() { groupedMax = before }
+}

@@ -18,6 +18,9 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 		}
 	}
 	distanceMax, listMax := 0.0, settings.MaxMatches
+	if evidence.ByPerson {
+		listMax = groupedMax
+	}
 	if byExpected {
 		// Who of them is a match depends on each one's own crowd, so all of them are needed.
 		distanceMax, listMax = evidence.Strangers.Radius(settings.ExpectedFalseMatches), math.MaxInt
@@ -29,6 +32,9 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 		distanceMax = s.options.Calibration.Distance(threshold)
 	}
 	evidence.Candidates, err = s.gallery.Candidates(ctx, application, template, distanceMax, listMax)
+	if err == nil && evidence.ByPerson {
+		err = groupable(evidence.Candidates.Total)
+	}
 	if err != nil || evidence.Strangers == nil {
 		return threshold, err
 	}

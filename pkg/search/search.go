@@ -107,6 +107,8 @@ type Request struct {
 	Rotate     bool
 	Save       bool
 	VendorData string
+	// ByPerson asks for Result.People.
+	ByPerson bool
 }
 
 // A Match is a session that the probe matched, as it is kept with a saved search: the
@@ -138,13 +140,16 @@ type Result struct {
 	// Sessions are those of the outcome's matches, in the same order.
 	Sessions []face.Session
 	// Saved is what is kept of a search that is shown again, nil for one that was just made.
-	Saved   *face.SavedSearch
+	Saved *face.SavedSearch
+	// People are all matches, listed or not, by person; nil when they were not asked for. They
+	// are not kept with a saved search.
+	People  []policy.Person
 	Timings Timings
 }
 
 // Search finds who in the application's gallery the largest face of a picture looks like.
-// CodeInvalid: the picture cannot be used; CodeInsufficientCredits: they are metered and used
-// up; CodeBusy: try again. A picture without a face is no error: it is declined.
+// CodeInvalid: the picture cannot be used, or too many sessions match to be grouped by person;
+// CodeInsufficientCredits: they are metered and used up; CodeBusy: try again. A picture without a face is no error: it is declined.
 func (s *Service) Search(ctx context.Context, application string, request Request) (Result, error) {
 	result := Result{RequestID: uuid.NewString(), Timings: Timings{}}
 	settings, err := s.gallery.Settings(ctx, application)
@@ -159,7 +164,7 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 		return Result{}, err
 	}
 	started := time.Now()
-	evidence := policy.Evidence{Faces: seen.faces, Candidates: face.Candidates{Exact: true}}
+	evidence := policy.Evidence{Faces: seen.faces, Candidates: face.Candidates{Exact: true}, ByPerson: request.ByPerson}
 	threshold := 0.0
 	if seen.template != nil {
 		evidence.Flaws = seen.flaws
@@ -170,6 +175,7 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 		return Result{}, err
 	}
 	decision := policy.Decide(settings, s.options.Calibration, evidence)
+	result.People = decision.People
 	result.Outcome, result.Sessions = outcome(decision, seen, threshold, evidence.Candidates.Exact)
 	started = result.Timings.timed(StepIndex, started)
 	err = s.charged(ctx, application, settings, func() error {
