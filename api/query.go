@@ -29,7 +29,9 @@ func readQuery(r *http.Request) (*form, error) {
 		if !utf8.ValidString(each[0]) {
 			return nil, face.Invalid("A parameter of the address is not valid UTF-8.")
 		}
-		read.fields[name] = each[0]
+		if each[0] != "" { // an empty parameter is as good as none
+			read.fields[name] = each[0]
+		}
 	}
 	return read, nil
 }
