@@ -93,7 +93,7 @@ func testSettings(t *testing.T, place func(testing.TB) Harness) {
 	}
 	changed := face.Settings{
 		SimilarityThreshold: 92.5, ExpectedFalseMatches: 0.25, MatchAction: face.Declined, AllowMultipleFaces: true,
-		MultipleFacesSeverity: face.ErrorLevel, LowQualitySeverity: face.Warning, MaxMatches: 17, KeepPicture: face.KeepNothing,
+		MultipleFacesSeverity: face.ErrorLevel, LowQualitySeverity: face.Warning, EnrolQuality: face.EnrolRefuse, MaxMatches: 17, KeepPicture: face.KeepNothing,
 	}
 	t.Run("OK default", func(t *testing.T) { requireSame(t, "settings", read(ours), face.DefaultSettings()) })
 	t.Run("OK", func(t *testing.T) {
@@ -121,6 +121,7 @@ func testSettings(t *testing.T, place func(testing.TB) Harness) {
 		"several faces": func(s *face.Settings) { s.MultipleFacesSeverity = "" },
 		"low quality":   func(s *face.Settings) { s.LowQualitySeverity = "fatal" },
 		"matches":       func(s *face.Settings) { s.MaxMatches = 0 },
+		"enrol quality": func(s *face.Settings) { s.EnrolQuality = "maybe" },
 		"kept picture":  func(s *face.Settings) { s.KeepPicture = "all" },
 	} {
 		t.Run("ErrInvalid "+name, func(t *testing.T) {
