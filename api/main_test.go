@@ -30,7 +30,6 @@ import (
 	"facesearch/pkg/dlib"
 	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
-	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )
 
@@ -152,7 +151,7 @@ func (w *world) start(options api.Options, engine search.Engine, workers, waitin
 	options.Log = testLog()
 	handler := api.New(options)
 	service := search.New(w.gallery, engine, w.describer, search.Options{
-		Workers: workers, WaitingMax: waitingMax, Confidence: dlib.Confidence, Calibration: policy.DLib,
+		Workers: workers, WaitingMax: waitingMax, Confidence: dlib.Confidence, Calibration: facetest.Calibration(),
 	})
 	if err := handler.Ready(context.Background(), w.gallery, service); err != nil {
 		return nil, nil, err
@@ -414,7 +413,8 @@ type searched struct {
 				DocumentType   string `json:"document_type"`
 				DocumentNumber string `json:"document_number"`
 			} `json:"user_details"`
-			MatchImageURL *string `json:"match_image_url"`
+			MatchImageURL        *string  `json:"match_image_url"`
+			ExpectedFalseMatches *float64 `json:"expected_false_matches"`
 		} `json:"matches"`
 		UserImage struct {
 			Entities []struct {

@@ -26,7 +26,7 @@ var severities = []any{face.Information, face.Warning, face.ErrorLevel}
 
 var settingsTable = []setting{
 	{
-		name: "similarity_threshold", words: "a number from 1 to 100, or \"auto\"",
+		name: "similarity_threshold", words: "a number from 1 to 100 with at most one decimal, or \"auto\"",
 		description: "The similarity in percent from which a session is a match, or \"auto\", which lets it follow from how many people are enrolled and from expected_false_matches.",
 		bounds:      wireRange{Minimum: new(float64(1)), Maximum: new(float64(100)), OneOf: []any{autoThreshold}},
 		get: func(s face.Settings) any {
@@ -38,11 +38,30 @@ var settingsTable = []setting{
 		set: setThreshold,
 	},
 	{
-		name: "expected_false_matches", words: "a number from 0.000001 to 100",
-		description: "How many strangers a search may return on average while similarity_threshold is \"auto\".",
+		name: "expected_false_matches", words: "a number from 0.000001 to 100, and at most 1 while match_rule is expected_false_matches",
+		description: "How many strangers a search may return on average while similarity_threshold is \"auto\" or match_rule is expected_false_matches; for the latter at most 1.",
 		bounds:      wireRange{Minimum: new(float64(1e-6)), Maximum: new(float64(100))},
 		get:         func(s face.Settings) any { return s.ExpectedFalseMatches },
 		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.ExpectedFalseMatches) },
+	},
+	{
+		name: "match_rule", words: "similarity or expected_false_matches, and the latter only while expected_false_matches is at most 1",
+		description: "What makes a session a match: a similarity that reaches the threshold, or that so few strangers are expected to be as near to this picture in this gallery, whatever the similarity.",
+		bounds:      wireRange{OneOf: []any{face.BySimilarity, face.ByExpectedFalseMatches}},
+		get: func(s face.Settings) any {
+			if s.MatchRule == "" {
+				return face.BySimilarity
+			}
+			return s.MatchRule
+		},
+		set: setMatchRule,
+	},
+	{
+		name: "show_expected_false_matches", words: "true or false",
+		description: "Whether each match says how many strangers are expected to be as near, in expected_false_matches. While match_rule is expected_false_matches, each does.",
+		bounds:      wireRange{OneOf: []any{true, false}},
+		get:         func(s face.Settings) any { return s.ShowExpectedFalseMatches },
+		set:         func(s *face.Settings, v json.RawMessage) error { return json.Unmarshal(v, &s.ShowExpectedFalseMatches) },
 	},
 	{
 		name: "match_action", words: "Approved, In Review or Declined",
@@ -130,6 +149,16 @@ func setThreshold(settings *face.Settings, value json.RawMessage) error {
 	return nil
 }
 
+func setMatchRule(settings *face.Settings, value json.RawMessage) error {
+	if err := json.Unmarshal(value, &settings.MatchRule); err != nil {
+		return err
+	}
+	if settings.MatchRule == "" { // which stands for similarity in the store alone
+		return face.Invalid("An empty match_rule is none.")
+	}
+	return nil
+}
+
 // whole sets a whole number. It takes 5.0 for 5, as JSON Schema does, and as clients write it
 // whose numbers all have a fraction.
 func whole(field func(*face.Settings) *int) func(*face.Settings, json.RawMessage) error {
@@ -176,20 +205,27 @@ func (s *Server) changeSettings(w http.ResponseWriter, r *http.Request) {
 	s.showSettings(w, r, settings)
 }
 
-// change changes the settings that the body names.
+// change changes the settings that the body names, all of them before their ranges are looked
+// at, as one may allow what another asks for.
 func (b jsonBody) change(settings *face.Settings) error {
+	changed := *settings
 	for _, each := range settingsTable {
-		value, named := b[each.name]
-		if !named {
-			continue
-		}
-		changed := *settings
-		if isNull(value) || each.set(&changed, value) != nil || changed.Validate() != nil {
+		if value, named := b[each.name]; named && (isNull(value) || each.set(&changed, value) != nil) {
 			return face.Invalid("%s is %s.", each.name, each.words)
 		}
-		*settings = changed
 	}
-	return nil
+	err := changed.Validate()
+	if err == nil {
+		*settings = changed
+		return nil
+	}
+	for _, each := range settingsTable { // the first that is refused alone is the one to name
+		alone := *settings
+		if value, named := b[each.name]; named && (each.set(&alone, value) != nil || alone.Validate() != nil) {
+			return face.Invalid("%s is %s.", each.name, each.words)
+		}
+	}
+	return err
 }
 
 func (s *Server) showSettings(w http.ResponseWriter, r *http.Request, settings face.Settings) {

@@ -77,6 +77,12 @@ func TestSettings(t *testing.T) {
 				t.Errorf("%s became %v", encoded, changed.Settings[name].Value)
 			}
 		}
+		// What one setting allows can depend on another.
+		encoded, err := json.Marshal(map[string]any{name: each.Default})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.patch(t, string(encoded))
 	}
 }
 
@@ -119,8 +125,12 @@ func TestSettingsRefused(t *testing.T) {
 	a := newTenant(t)
 	same := a.same(t)
 	for body, words := range map[string]string{
-		`{"max_matches": 7, "similarity_threshold": 0}`:      `similarity_threshold is a number from 1 to 100, or "auto".`,
-		`{"max_matches": 7, "similarity_threshold": "Auto"}`: "similarity_threshold is", `{"similarity_threshold": "85"}`: "similarity_threshold is",
+		`{"max_matches": 7, "similarity_threshold": 0}`: `similarity_threshold is a number from 1 to 100 with at most one decimal, or "auto".`,
+		`{"similarity_threshold": 89.97}`:               "with at most one decimal",
+		`{"match_rule": "both"}`:                        "match_rule is similarity or expected_false_matches", `{"match_rule": ""}`: "match_rule is",
+		`{"match_rule": "expected_false_matches", "expected_false_matches": 1.5}`: "at most 1",
+		`{"show_expected_false_matches": 1}`:                                      "show_expected_false_matches is true or false.",
+		`{"max_matches": 7, "similarity_threshold": "Auto"}`:                      "similarity_threshold is", `{"similarity_threshold": "85"}`: "similarity_threshold is",
 		`{"similarity_threshold": null}`: "similarity_threshold is", `{"similarity_threshold": 1e999}`: "similarity_threshold is",
 		`{"max_matches": 7, "match_action": "Rejected"}`: "match_action is Approved, In Review or Declined.", `{"match_action": ""}`: "match_action is",
 		`{"max_matches": "7"}`: "max_matches is a whole number from 1 to 100.", `{"max_matches": 7.5}`: "max_matches is", `{"max_matches": [7]}`: "max_matches is",
@@ -154,10 +164,59 @@ func TestSettingsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 	want := face.Settings{
-		SimilarityThreshold: 88, ExpectedFalseMatches: 2, MatchAction: face.Approved, AllowMultipleFaces: true,
+		SimilarityThreshold: 88, ExpectedFalseMatches: 2, MatchRule: face.BySimilarity, MatchAction: face.Approved, AllowMultipleFaces: true,
 		MultipleFacesSeverity: face.ErrorLevel, LowQualitySeverity: face.ErrorLevel, MaxMatches: 9, KeepPicture: face.KeepOriginal,
 	}
 	if got, err := a.gallery.Settings(t.Context(), a.id); err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestSettingsTogether: settings that allow each other may come in one request, in any order
+// of their names, and neither may come alone.
+func TestSettingsTogether(t *testing.T) {
+	a := newTenant(t)
+	a.patch(t, `{"expected_false_matches": 5}`)
+	a.json(t, http.MethodPatch, "/v3/settings/", `{"match_rule": "expected_false_matches"}`).refused(t, 400, "invalid_request", "only while expected_false_matches is at most 1")
+	a.patch(t, `{"match_rule": "expected_false_matches", "expected_false_matches": 1}`)
+	a.json(t, http.MethodPatch, "/v3/settings/", `{"expected_false_matches": 5}`).refused(t, 400, "invalid_request", "at most 1 while match_rule is")
+	a.patch(t, `{"match_rule": "similarity", "expected_false_matches": 5}`)
+}
+
+// TestExpectedFalseMatches: a match has the field when a setting asks for it, and not else.
+func TestExpectedFalseMatches(t *testing.T) {
+	a := newTenant(t)
+	picture := portrait(t, "obama.jpg")
+	a.enrol(t, picture)
+	expected := func(found searched) (value *float64, warned bool) {
+		t.Helper()
+		if len(found.FaceSearch.Matches) != 1 {
+			t.Fatalf("%s", found.raw)
+		}
+		for _, warning := range found.FaceSearch.Warnings {
+			warned = warned || warning.Risk == "SMALL_GALLERY" && warning.LogType == "information"
+		}
+		return found.FaceSearch.Matches[0].ExpectedFalseMatches, warned
+	}
+	other := portrait(t, "obama2.jpg")
+	if value, warned := expected(a.search(t, other)); value != nil || warned {
+		t.Errorf("%v, %v without being asked", value, warned)
+	}
+	for _, body := range []string{`{"show_expected_false_matches": true}`, `{"show_expected_false_matches": false, "match_rule": "expected_false_matches"}`} {
+		shown := a.patch(t, body)
+		// The calibration's rate at the distance of obama2 from obama, about 0.37, for one person.
+		result := a.search(t, other)
+		if value, warned := expected(result); value == nil || *value < 1e-8 || *value > 1e-5 || !warned {
+			t.Errorf("%s: %s", body, result.raw)
+		}
+		if strings.Contains(body, "match_rule") && !strings.HasPrefix(shown.Threshold.Reason, "Gallery of 1, too small to count its strangers (under 500), ") {
+			t.Errorf("%+v", shown.Threshold)
+		}
+		if saved := a.get(t, "/v3/session/"+result.RequestID+"/decision/"); !strings.Contains(string(saved.body), `"expected_false_matches":`) {
+			t.Errorf("the saved search: %s", saved.body)
+		}
+	}
+	if result := a.search(t, picture); result.FaceSearch.Matches[0].SimilarityPercentage != 100 || *result.FaceSearch.Matches[0].ExpectedFalseMatches != 1e-9 {
+		t.Errorf("the same picture: %s", result.raw)
 	}
 }

@@ -37,6 +37,8 @@ type wireMatch struct {
 	MatchImageURL        *string     `json:"match_image_url"`
 	Status               face.Status `json:"status"`
 	IsBlocklisted        bool        `json:"is_blocklisted"`
+	// Left out unless the settings ask for it, so that a match is what clients expect.
+	ExpectedFalseMatches *float64 `json:"expected_false_matches,omitempty"`
 }
 
 type wireDetails struct {
@@ -154,6 +156,7 @@ func (s *Server) wireSearch(r *http.Request, result search.Result) searchRespons
 			VendorData: orNull(session.VendorData), VerificationDate: wireTime(session.VerifiedAt),
 			UserDetails: wireDetailsOf(session.Details), MatchImageURL: s.pictureURL(r, session.PictureID),
 			Status: session.Status, IsBlocklisted: session.Blocklisted,
+			ExpectedFalseMatches: match.ExpectedFalseMatches,
 		})
 	}
 	return response

@@ -34,8 +34,10 @@ var may = map[string][]string{
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},
 	"pkg/gallerytest": {"pkg/face"},
 	"pkg/client":      {},
-	"pkg/facetest":    {"models", "github.com/disintegration/imaging"},
-	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "index",
+	"pkg/facetest":    {"models", "pkg/policy", "github.com/disintegration/imaging"},
+	"pkg/plot":        {},
+	"pkg/accuracy":    {"pkg/face", "pkg/policy", "pkg/plot", "index"},
+	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/plot", "index",
 		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
 	"pkg/photo/internal/turbo": {},

@@ -48,8 +48,12 @@ func (c *benchIndex) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	calibration, err := dlibCalibration()
+	if err != nil {
+		return err
+	}
 	options := bench.IndexOptions{
-		Sizes: c.N, Dimensions: c.Dims, Seed: c.Seed, Probes: c.Probes, K: c.K, List: c.List, Radius: c.radius,
+		Sizes: c.N, Dimensions: c.Dims, Seed: c.Seed, Probes: c.Probes, K: c.K, List: c.List, Radius: c.radius(calibration),
 		Engines: engines, Churn: c.Churn, StartUp: c.Startup, Busy: c.Busy, BuildMax: c.BuildMax, Python: c.Python,
 		Directory: c.Temp,
 	}
@@ -101,11 +105,13 @@ func storedTemplates(directory, application string) (*bench.Templates, error) {
 }
 
 // radius is that of the automatic threshold, unless one was given.
-func (c *benchIndex) radius(n int) float64 {
-	if c.Radius != 0 {
-		return c.Radius
+func (c *benchIndex) radius(calibration policy.Calibration) func(n int) float64 {
+	return func(n int) float64 {
+		if c.Radius != 0 {
+			return c.Radius
+		}
+		return calibration.Distance(calibration.AutoThreshold(n, c.Strangers))
 	}
-	return policy.DLib.Distance(policy.DLib.AutoThreshold(n, c.Strangers))
 }
 
 func (c *benchIndex) engines() ([]bench.Engine, error) {

@@ -37,6 +37,7 @@ type cli struct {
 	Models     modelsCommand     `cmd:"" help:"Show, check and fetch the model files."`
 	Demo       demoCommand       `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
 	Bench      benchCommand      `cmd:"" help:"Measure."`
+	Evaluate   evaluateCommand   `cmd:"" help:"Measure how far to trust matches, over pictures of which you know whom they show."`
 	Health     healthCommand     `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
 }
 

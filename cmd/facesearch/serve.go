@@ -227,14 +227,27 @@ func (c *serverFlags) load(ctx context.Context, log *slog.Logger) (*serverParts,
 	if err := group.Wait(); err != nil {
 		return nil, errors.Join(err, parts.close())
 	}
+	calibration, err := dlibCalibration()
+	if err != nil {
+		return nil, errors.Join(err, parts.close())
+	}
 	waiting := c.Waiting
 	if waiting == 0 {
 		waiting = waitingPerWorker * c.Workers
 	}
 	parts.service = search.New(parts.store, parts.engine, parts.estimator, search.Options{
-		Workers: c.Workers, WaitingMax: waiting, Confidence: dlib.Confidence, Calibration: policy.DLib,
+		Workers: c.Workers, WaitingMax: waiting, Confidence: dlib.Confidence, Calibration: calibration,
 	})
 	return parts, nil
+}
+
+// dlibCalibration says what distances between templates of the model in use mean.
+func dlibCalibration() (policy.Calibration, error) {
+	data, err := models.Calibration(models.Embedder)
+	if err != nil {
+		return policy.Calibration{}, err
+	}
+	return policy.ParseCalibration(data)
 }
 
 func openEstimator(directory string, workers int) (*attributes.Estimator, error) {

@@ -32,7 +32,7 @@ func TestUsage(t *testing.T) {
 func TestHelp(t *testing.T) {
 	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys rename", "keys rotate", "keys revoke",
 		"apps create", "apps list", "apps rename", "apps delete", "credits show", "credits add", "duplicates",
-		"models list", "models fetch", "demo", "bench photo", "health"}
+		"models list", "models fetch", "demo", "bench photo", "evaluate", "health"}
 	top := run(t, nil, "--help")
 	top.ended(t, 0)
 	for _, name := range append(commands, "$FACESEARCH_CONFIG", "environment", "Exit status") {

@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"slices"
+
+	"facesearch/pkg/plot"
 )
 
 // looks gives each name the same look in every chart of a report.
@@ -17,17 +19,17 @@ func (l *looks) of(name string) int {
 }
 
 // charts are those of an index report: recall against latency for each gallery, then latency by size of the gallery.
-func (report *IndexReport) charts() []chart {
+func (report *IndexReport) charts() []plot.Chart {
 	var known looks
-	var charts []chart
+	var charts []plot.Chart
 	for i := range report.Runs {
 		charts = append(charts, report.Runs[i].recallChart(&known))
 	}
 	return append(charts, report.sizeCharts(&known)...)
 }
 
-func (run *IndexRun) recallChart(known *looks) chart {
-	c := chart{Title: "Recall against latency, " + run.title(), XTitle: "p50 of a search for the nearest, ms, one core", YTitle: "recall@1"}
+func (run *IndexRun) recallChart(known *looks) plot.Chart {
+	c := plot.Chart{Title: "Recall against latency, " + run.title(), XTitle: "p50 of a search for the nearest, ms, one core", YTitle: "recall@1"}
 	var xs, ys []float64
 	for i := range run.Engines {
 		engine := &run.Engines[i]
@@ -35,31 +37,31 @@ func (run *IndexRun) recallChart(known *looks) chart {
 		if engine.Peer {
 			look = known.of(engine.Name) // its parameter differs by size
 		}
-		var tuning []xy
+		var tuning []plot.Point
 		for _, point := range engine.Tuning {
-			tuning = append(tuning, xy{point.P50, point.Recall1})
+			tuning = append(tuning, plot.Point{X: point.P50, Y: point.Recall1})
 		}
 		if engine.Fresh.Recall1 == nil {
 			continue
 		}
-		point := xy{engine.Fresh.Nearest1.P50, *engine.Fresh.Recall1}
-		c.series = append(c.series, series{Name: engine.FullName(), Points: []xy{point}, Marks: true, Look: look})
+		point := plot.Point{X: engine.Fresh.Nearest1.P50, Y: *engine.Fresh.Recall1}
+		c.Series = append(c.Series, plot.Series{Name: engine.FullName(), Points: []plot.Point{point}, Marks: true, Look: look})
 		if len(tuning) > 1 {
-			c.series = append(c.series, series{Name: engine.Name + ", ef from 16 up", Points: tuning, Line: true, Dashed: true, Look: look})
+			c.Series = append(c.Series, plot.Series{Name: engine.Name + ", ef from 16 up", Points: tuning, Line: true, Dashed: true, Look: look})
 		}
 		for _, p := range append(tuning, point) {
 			xs, ys = append(xs, p.X), append(ys, p.Y)
 		}
 	}
-	c.x = fit(xs, true, plainNumber)
-	c.y = fit(append(ys, 1), false, plainNumber)
-	c.y.low = max(0, c.y.low-0.05*(c.y.high-c.y.low))
+	c.X = plot.Fit(xs, true, plot.PlainNumber)
+	c.Y = plot.Fit(append(ys, 1), false, plot.PlainNumber)
+	c.Y.Low = max(0, c.Y.Low-0.05*(c.Y.High-c.Y.Low))
 	return c
 }
 
 // sizeCharts are latency by size on two logarithmic axes, one for each dimension of which there are several sizes.
-func (report *IndexReport) sizeCharts(known *looks) []chart {
-	var charts []chart
+func (report *IndexReport) sizeCharts(known *looks) []plot.Chart {
+	var charts []plot.Chart
 	var dimensions []int
 	for _, run := range report.Runs {
 		if !slices.Contains(dimensions, run.Dim) {
@@ -67,7 +69,7 @@ func (report *IndexReport) sizeCharts(known *looks) []chart {
 		}
 	}
 	for _, dim := range dimensions {
-		c := chart{Title: fmt.Sprintf("Latency by size of the gallery, %d dimensions", dim), XTitle: "rows", YTitle: "p50 of a radius search, ms, one core"}
+		c := plot.Chart{Title: fmt.Sprintf("Latency by size of the gallery, %d dimensions", dim), XTitle: "rows", YTitle: "p50 of a radius search, ms, one core"}
 		var xs, ys []float64
 		for _, run := range report.Runs {
 			for i := range run.Engines {
@@ -79,12 +81,12 @@ func (report *IndexReport) sizeCharts(known *looks) []chart {
 				if engine.Peer {
 					name = engine.Name
 				}
-				point := xy{float64(run.N), engine.Fresh.Within.P50}
-				c.add(name, known.of(name), point)
+				point := plot.Point{X: float64(run.N), Y: engine.Fresh.Within.P50}
+				add(&c, name, known.of(name), point)
 				xs, ys = append(xs, point.X), append(ys, point.Y)
 			}
 		}
-		c.x, c.y = fit(xs, true, plainNumber), fit(ys, true, plainNumber)
+		c.X, c.Y = plot.Fit(xs, true, plot.PlainNumber), plot.Fit(ys, true, plot.PlainNumber)
 		if slices.Min(append(xs, 1e300)) < slices.Max(append(xs, 0)) {
 			charts = append(charts, c)
 		}
@@ -93,66 +95,51 @@ func (report *IndexReport) sizeCharts(known *looks) []chart {
 }
 
 // add puts a point at the end of the series of that name.
-func (c *chart) add(name string, look int, point xy) {
-	for i := range c.series {
-		if c.series[i].Name == name {
-			c.series[i].Points = append(c.series[i].Points, point)
+func add(c *plot.Chart, name string, look int, point plot.Point) {
+	for i := range c.Series {
+		if c.Series[i].Name == name {
+			c.Series[i].Points = append(c.Series[i].Points, point)
 			return
 		}
 	}
-	c.series = append(c.series, series{Name: name, Points: []xy{point}, Line: true, Marks: true, Look: look})
+	c.Series = append(c.Series, plot.Series{Name: name, Points: []plot.Point{point}, Line: true, Marks: true, Look: look})
 }
 
-// Points of one series that a chart shows at most, so that a page stays small.
-const pointsMax = 1500
-
 // charts are those of an HTTP report: the latency's distribution, and its course.
-func (report *HTTPReport) charts() []chart {
-	distribution := chart{Title: "How many answers took at most so long", XTitle: "latency, ms", YTitle: "share of answers"}
-	course := chart{Title: "Latency over time", XTitle: "seconds since the start, when the request was due", YTitle: "latency, ms"}
+func (report *HTTPReport) charts() []plot.Chart {
+	distribution := plot.Chart{Title: "How many answers took at most so long", XTitle: "latency, ms", YTitle: "share of answers"}
+	course := plot.Chart{Title: "Latency over time", XTitle: "seconds since the start, when the request was due", YTitle: "latency, ms"}
 	var latencies, due []float64
 	for i, server := range report.Servers {
 		var sorted []float64
-		var good, bad []xy
+		var good, bad []plot.Point
 		for _, point := range server.Points {
 			due = append(due, point.Due)
 			switch point.Ended {
 			case endedOK:
 				sorted = append(sorted, point.Latency)
-				good = append(good, xy{point.Due, point.Latency})
+				good = append(good, plot.Point{X: point.Due, Y: point.Latency})
 				latencies = append(latencies, point.Latency)
 			case endedNotSent, endedStopped:
 			default:
-				bad = append(bad, xy{point.Due, point.Latency})
+				bad = append(bad, plot.Point{X: point.Due, Y: point.Latency})
 				latencies = append(latencies, point.Latency)
 			}
 		}
 		slices.Sort(sorted)
-		var steps []xy
+		var steps []plot.Point
 		for j, latency := range sorted {
-			steps = append(steps, xy{latency, float64(j+1) / float64(len(sorted))})
+			steps = append(steps, plot.Point{X: latency, Y: float64(j+1) / float64(len(sorted))})
 		}
-		distribution.series = append(distribution.series, series{Name: server.Name, Points: thin(steps), Line: true, Look: i})
-		course.series = append(course.series, series{Name: server.Name, Points: thin(good), Marks: true, Look: i})
+		distribution.Series = append(distribution.Series, plot.Series{Name: server.Name, Points: plot.Thin(steps), Line: true, Look: i})
+		course.Series = append(course.Series, plot.Series{Name: server.Name, Points: plot.Thin(good), Marks: true, Look: i})
 		if len(bad) > 0 {
-			course.series = append(course.series, series{Name: server.Name + ", failed", Points: thin(bad), Marks: true, Look: i + len(report.Servers)})
+			course.Series = append(course.Series, plot.Series{Name: server.Name + ", failed", Points: plot.Thin(bad), Marks: true, Look: i + len(report.Servers)})
 		}
 	}
-	distribution.x = fit(latencies, true, plainNumber)
-	distribution.y = scale{low: 0, high: 1, text: plainNumber}
-	course.x = fit(append(due, 0), false, plainNumber)
-	course.y = fit(latencies, true, plainNumber)
-	return []chart{distribution, course}
-}
-
-// thin leaves pointsMax points, evenly chosen, the last one among them.
-func thin(points []xy) []xy {
-	if len(points) <= pointsMax {
-		return points
-	}
-	thinned := make([]xy, pointsMax)
-	for i := range thinned {
-		thinned[i] = points[(i+1)*len(points)/pointsMax-1]
-	}
-	return thinned
+	distribution.X = plot.Fit(latencies, true, plot.PlainNumber)
+	distribution.Y = plot.Scale{Low: 0, High: 1, Text: plot.PlainNumber}
+	course.X = plot.Fit(append(due, 0), false, plot.PlainNumber)
+	course.Y = plot.Fit(latencies, true, plot.PlainNumber)
+	return []plot.Chart{distribution, course}
 }

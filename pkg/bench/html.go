@@ -1,54 +1,12 @@
 package bench
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
-	"strings"
 	"time"
+
+	"facesearch/pkg/plot"
 )
-
-//go:embed report.html
-var pageText string
-
-// html/template escapes everything that is put into the page, by where it is put.
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"columns": columns}).Parse(pageText))
-
-// A page is a report for people.
-type page struct {
-	Title, Lead string
-	When        string
-	Warnings    []string
-	Charts      []drawing
-	Tables      []table
-	Notes       []string
-}
-
-type table struct {
-	Title, Lead string
-	Heading     []string
-	Rows        [][]string
-	Notes       []string
-}
-
-// Looks are as many as there are colours.
-func (page) Looks() [seriesMax]struct{} { return [seriesMax]struct{}{} }
-
-// columns pairs the cells of a row with their headings, for the narrow layout, where each cell has its own.
-func columns(heading, row []string) []column {
-	var pairs []column
-	for i, cell := range row {
-		pairs = append(pairs, column{heading[i], strings.TrimSpace(cell), cell == missing, strings.HasPrefix(cell, " ")})
-	}
-	return pairs
-}
-
-type column struct {
-	Heading, Cell string
-	Missing       bool
-	Indented      bool // belongs to the row before
-}
 
 func when(started time.Time, seconds float64) string {
 	return fmt.Sprintf("%s, %.0f s", started.Format("2006-01-02 15:04 MST"), seconds)
@@ -56,7 +14,7 @@ func when(started time.Time, seconds float64) string {
 
 // WriteHTML writes the report as one page that loads nothing.
 func (report *IndexReport) WriteHTML(to io.Writer) error {
-	p := page{
+	p := plot.Page{
 		Title: "Index benchmark", When: when(report.Started, report.Seconds),
 		Lead: "Indexes for face templates, side by side in one run. Every answer was compared with that of a scan in float64.",
 		Notes: []string{
@@ -75,36 +33,36 @@ func (report *IndexReport) WriteHTML(to io.Writer) error {
 	}
 	for i := range report.Runs {
 		run := &report.Runs[i]
-		p.Tables = append(p.Tables, table{run.title(), run.subtitle(), answerColumns, run.answers(), run.wrong()},
-			table{"What it takes, " + run.title(), "", costColumns, run.costs(), nil})
+		p.Tables = append(p.Tables, plot.Table{Title: run.title(), Lead: run.subtitle(), Heading: answerColumns, Rows: run.answers(), Notes: run.wrong()},
+			plot.Table{Title: "What it takes, " + run.title(), Heading: costColumns, Rows: run.costs()})
 	}
 	for _, c := range report.charts() {
-		p.Charts = append(p.Charts, c.draw())
+		p.Charts = append(p.Charts, c.Draw())
 	}
-	return pageTemplate.Execute(to, p)
+	return p.Write(to)
 }
 
 // WriteHTML writes the report as one page that loads nothing.
 func (report *HTTPReport) WriteHTML(to io.Writer) error {
-	p := page{
+	p := plot.Page{
 		Title: "Load benchmark", Lead: report.subtitle(), When: when(report.Started, report.Seconds),
 		Notes:  []string{report.note(), "The load came from: " + report.Machine.String()},
-		Tables: []table{{Title: "Latency and errors", Heading: httpColumns, Rows: report.rows()}},
+		Tables: []plot.Table{{Title: "Latency and errors", Heading: httpColumns, Rows: report.rows()}},
 	}
 	if report.Interrupted {
 		p.Warnings = append(p.Warnings, "The run was interrupted; this is what was sent until then.")
 	}
 	if rows := report.stepRows(); len(rows) > 0 {
-		p.Tables = append(p.Tables, table{Title: "Steps of the server's work", Lead: "From the header Server-Timing.", Heading: stepColumns, Rows: rows})
+		p.Tables = append(p.Tables, plot.Table{Title: "Steps of the server's work", Lead: "From the header Server-Timing.", Heading: stepColumns, Rows: rows})
 	}
 	if report.Memory != nil {
-		p.Tables = append(p.Tables, table{Title: "Memory", Notes: report.Memory.lines()})
+		p.Tables = append(p.Tables, plot.Table{Title: "Memory", Notes: report.Memory.lines()})
 	}
 	if report.Agreement != nil {
-		p.Tables = append(p.Tables, table{Title: "Agreement of the two servers", Notes: report.Agreement.lines()})
+		p.Tables = append(p.Tables, plot.Table{Title: "Agreement of the two servers", Notes: report.Agreement.lines()})
 	}
 	for _, c := range report.charts() {
-		p.Charts = append(p.Charts, c.draw())
+		p.Charts = append(p.Charts, c.Draw())
 	}
-	return pageTemplate.Execute(to, p)
+	return p.Write(to)
 }

@@ -5,10 +5,12 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"facesearch/pkg/plot"
 )
 
 // missing stands where nothing was measured.
-const missing = "–"
+const missing = plot.Missing
 
 // answerColumns head the table of what engines answer, and how fast on one core; costColumns that of what they take.
 var (
@@ -117,7 +119,7 @@ func throughputText(list []Throughput) string {
 
 // title says what a run was over.
 func (run *IndexRun) title() string {
-	return fmt.Sprintf("%s rows of %d dimensions", grouped(run.N), run.Dim)
+	return fmt.Sprintf("%s rows of %d dimensions", plot.Grouped(run.N), run.Dim)
 }
 
 // subtitle says what was asked.
@@ -153,15 +155,6 @@ func (run *IndexRun) wrong() []string {
 		}
 	}
 	return lines
-}
-
-// grouped puts a comma between thousands.
-func grouped(n int) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 const latencyNote = "Latencies are p50 / p90 / p99 of single searches, on one core but for the column of all cores; peers are called from Python."

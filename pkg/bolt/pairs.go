@@ -81,11 +81,11 @@ func (sh *shard) earlier(ctx context.Context, numbers []uint64, distanceMax floa
 	var group errgroup.Group
 	for i, number := range numbers {
 		group.Go(func() error {
-			probe := sh.scan().Vector(number)
-			if probe == nil {
-				probe = sh.blocklisted.Vector(number)
+			probe, ok := sh.scan().Vector(number)
+			if !ok {
+				probe, ok = sh.blocklisted.Vector(number)
 			}
-			if probe == nil {
+			if !ok {
 				return nil // it has left the gallery
 			}
 			for _, part := range []*index.Exact{sh.scan(), sh.blocklisted} {

@@ -2,6 +2,7 @@ package face
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -151,6 +152,17 @@ const (
 	ErrorLevel  Severity = "error"
 )
 
+// A MatchRule says what makes a session a match.
+type MatchRule string
+
+// The rules.
+const (
+	// BySimilarity: the similarity reaches the threshold.
+	BySimilarity MatchRule = "similarity"
+	// ByExpectedFalseMatches: so few strangers are expected to be as near in this gallery.
+	ByExpectedFalseMatches MatchRule = "expected_false_matches"
+)
+
 // Settings is what one application may choose. DefaultSettings has the defaults.
 type Settings struct {
 	// SimilarityThreshold is the similarity in percent from which a session is a match;
@@ -158,8 +170,14 @@ type Settings struct {
 	// from ExpectedFalseMatches.
 	SimilarityThreshold float64 `json:"similarity_threshold"`
 	// ExpectedFalseMatches is how many strangers a search may return on average when the
-	// threshold is "auto".
+	// threshold is "auto", or when MatchRule is ByExpectedFalseMatches.
 	ExpectedFalseMatches float64 `json:"expected_false_matches"`
+	// MatchRule is what makes a session a match; empty, as stored before there was a choice, is
+	// BySimilarity.
+	MatchRule MatchRule `json:"match_rule"`
+	// ShowExpectedFalseMatches gives each match its expected_false_matches under the rule
+	// BySimilarity, too.
+	ShowExpectedFalseMatches bool `json:"show_expected_false_matches"`
 	// MatchAction is the status of a search that has matches, none of them blocklisted.
 	MatchAction Status `json:"match_action"`
 	// AllowMultipleFaces lowers MULTIPLE_FACES_DETECTED to information.
@@ -187,12 +205,15 @@ const (
 	MaxMatchesLimit        = 100
 	DaysLimit              = 36_500 // a hundred years
 	RequestsPerMinuteLimit = 1_000_000
+	// RuleExpectedLimit bounds ExpectedFalseMatches under the rule ByExpectedFalseMatches.
+	RuleExpectedLimit = 1
 )
 
 // DefaultSettings are those of a new application.
 func DefaultSettings() Settings {
 	return Settings{
 		ExpectedFalseMatches:  0.1,
+		MatchRule:             BySimilarity,
 		MatchAction:           InReview,
 		MultipleFacesSeverity: Warning,
 		LowQualitySeverity:    Information,
@@ -205,10 +226,14 @@ func DefaultSettings() Settings {
 func (s Settings) Validate() error {
 	severity := func(v Severity) bool { return v == Information || v == Warning || v == ErrorLevel }
 	switch {
-	case s.SimilarityThreshold != 0 && !(s.SimilarityThreshold >= 1 && s.SimilarityThreshold <= 100):
-		return Invalid("similarity_threshold is a number from 1 to 100, or \"auto\".")
+	case s.SimilarityThreshold != 0 && !(s.SimilarityThreshold >= 1 && s.SimilarityThreshold <= 100 && oneDecimal(s.SimilarityThreshold)):
+		return Invalid("similarity_threshold is a number from 1 to 100 with at most one decimal, or \"auto\".")
 	case !(s.ExpectedFalseMatches >= 1e-6 && s.ExpectedFalseMatches <= 100):
 		return Invalid("expected_false_matches is a number from 0.000001 to 100.")
+	case s.MatchRule != "" && s.MatchRule != BySimilarity && s.MatchRule != ByExpectedFalseMatches:
+		return Invalid("match_rule is similarity or expected_false_matches.")
+	case s.MatchRule == ByExpectedFalseMatches && s.ExpectedFalseMatches > RuleExpectedLimit:
+		return Invalid("With match_rule expected_false_matches, expected_false_matches is at most %d.", RuleExpectedLimit)
 	case !s.MatchAction.Valid():
 		return Invalid("match_action is Approved, In Review or Declined.")
 	case !severity(s.MultipleFacesSeverity) || !severity(s.LowQualitySeverity):
@@ -224,3 +249,7 @@ func (s Settings) Validate() error {
 	}
 	return nil
 }
+
+// oneDecimal reports whether v has at most one decimal, as similarities are shown: a threshold
+// of 89.97 would let a match pass that shows 89.9, or refuse one that shows the same.
+func oneDecimal(v float64) bool { return v == math.Round(v*10)/10 }

@@ -12,6 +12,7 @@ func TestSettingsValidate(t *testing.T) {
 	type change = func(*face.Settings)
 	threshold := func(v float64) change { return func(s *face.Settings) { s.SimilarityThreshold = v } }
 	expected := func(v float64) change { return func(s *face.Settings) { s.ExpectedFalseMatches = v } }
+	rule := func(v face.MatchRule) change { return func(s *face.Settings) { s.MatchRule = v } }
 	action := func(v face.Status) change { return func(s *face.Settings) { s.MatchAction = v } }
 	several := func(v face.Severity) change { return func(s *face.Settings) { s.MultipleFacesSeverity = v } }
 	quality := func(v face.Severity) change { return func(s *face.Settings) { s.LowQualitySeverity = v } }
@@ -31,6 +32,14 @@ func TestSettingsValidate(t *testing.T) {
 		{"OK threshold least", threshold(1), true},
 		{"OK threshold one decimal", threshold(92.5), true},
 		{"OK threshold most", threshold(100), true},
+		{"ErrInvalid threshold two decimals", threshold(89.97), false},
+		{"OK threshold of any tenth", threshold(89.9), true},
+		{"OK rule empty", rule(""), true},
+		{"OK rule similarity", rule(face.BySimilarity), true},
+		{"OK rule expected", rule(face.ByExpectedFalseMatches), true},
+		{"OK rule expected most", func(s *face.Settings) { s.MatchRule, s.ExpectedFalseMatches = face.ByExpectedFalseMatches, 1 }, true},
+		{"ErrInvalid rule expected over", func(s *face.Settings) { s.MatchRule, s.ExpectedFalseMatches = face.ByExpectedFalseMatches, 1.1 }, false},
+		{"ErrInvalid rule unknown", rule("Similarity"), false},
 		{"OK expected least", expected(1e-6), true},
 		{"OK expected most", expected(100), true},
 		{"OK action Approved", action(face.Approved), true},
@@ -97,10 +106,21 @@ func TestSettingsValidate(t *testing.T) {
 	}
 }
 
+// TestThresholdTenths: every threshold with one decimal can be set.
+func TestThresholdTenths(t *testing.T) {
+	for tenths := 10; tenths <= 1000; tenths++ {
+		settings := face.DefaultSettings()
+		settings.SimilarityThreshold = float64(tenths) / 10
+		if err := settings.Validate(); err != nil {
+			t.Errorf("%v: %v", settings.SimilarityThreshold, err)
+		}
+	}
+}
+
 // TestDefaultSettings holds the defaults that the contract names.
 func TestDefaultSettings(t *testing.T) {
 	want := face.Settings{
-		SimilarityThreshold: 0, ExpectedFalseMatches: 0.1, MatchAction: "In Review", AllowMultipleFaces: false,
+		SimilarityThreshold: 0, ExpectedFalseMatches: 0.1, MatchRule: "similarity", MatchAction: "In Review", AllowMultipleFaces: false,
 		MultipleFacesSeverity: "warning", LowQualitySeverity: "information", MaxMatches: 5, KeepPicture: "face",
 	}
 	if got := face.DefaultSettings(); got != want {

@@ -33,6 +33,8 @@ type Harness struct {
 	Child func(t testing.TB) *exec.Cmd
 	// Approximate allows answers that say that they are not exact.
 	Approximate bool
+	// Crowdless allows a store whose crowds are all the zero Crowd.
+	Crowdless bool
 }
 
 // Run runs the suite; place is called for each test that needs an empty store.
@@ -71,6 +73,7 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"Size", testSize},
 		{"Candidates", testCandidates},
 		{"Pairs", testPairs},
+		{"Crowd", testCrowd},
 		{"SavedSearch", testSavedSearch},
 		{"Picture", testPicture},
 		{"UnknownApplication", testUnknownApplication},

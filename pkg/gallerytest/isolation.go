@@ -103,6 +103,14 @@ func calls(names things) []call {
 			_, err := store.Size(ctx, application)
 			return err
 		}},
+		{"Crowd", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Crowd(ctx, application, &face.Template{})
+			return err
+		}},
+		{"CandidateCrowds", func(ctx context.Context, store Store, application string) error {
+			_, err := store.CandidateCrowds(ctx, application, nil)
+			return err
+		}},
 		{"Candidates", func(ctx context.Context, store Store, application string) error {
 			_, err := store.Candidates(ctx, application, &face.Template{}, everything, 5)
 			return err

@@ -18,6 +18,8 @@ const (
 	LowQualitySearchImage Risk = "LOW_QUALITY_SEARCH_IMAGE"
 	// ApproximateSearch is our own: an index that may miss neighbours answered.
 	ApproximateSearch Risk = "APPROXIMATE_SEARCH"
+	// SmallGallery is our own: expected_false_matches had to be taken from the calibration.
+	SmallGallery Risk = "SMALL_GALLERY"
 )
 
 // A Warning is one thing that a person should know of a search.
@@ -34,6 +36,8 @@ type Warning struct {
 type Match struct {
 	Session    face.Session
 	Similarity float64
+	// Expected is how many strangers are expected as near as this; nil when nobody asked.
+	Expected *float64
 }
 
 // Evidence is what the earlier steps found out about one search.
@@ -41,6 +45,10 @@ type Evidence struct {
 	Faces      []face.Face // every face found, the searched one first
 	Flaws      []face.Flaw // of the searched face
 	Candidates face.Candidates
+	// Strangers is nil when nobody asked how many strangers are expected. Then Crowds are those
+	// of Candidates.List, in its order.
+	Strangers *Strangers
+	Crowds    []face.Crowd
 }
 
 // A Decision is what a search is answered with.
@@ -59,19 +67,42 @@ func Decide(settings face.Settings, calibration Calibration, evidence Evidence) 
 	if len(evidence.Faces) == 0 {
 		evidence.Candidates = face.Candidates{Exact: true}
 	}
+	if len(evidence.Faces) > 0 && evidence.Strangers != nil && settings.MatchRule == face.ByExpectedFalseMatches {
+		evidence = evidence.within(settings.ExpectedFalseMatches)
+	}
 	decision := Decision{Matches: []Match{}, Total: evidence.Candidates.Total}
 	for i, candidate := range evidence.Candidates.List {
 		if i == settings.MaxMatches {
 			break
 		}
-		decision.Matches = append(decision.Matches, Match{
-			Session:    candidate.Session,
-			Similarity: Percentage(calibration.Similarity(candidate.Distance)),
-		})
+		match := Match{Session: candidate.Session, Similarity: Percentage(calibration.Similarity(candidate.Distance))}
+		if evidence.Strangers != nil {
+			match.Expected = new(evidence.Strangers.Expected(candidate.Distance, evidence.Crowds[i]))
+		}
+		decision.Matches = append(decision.Matches, match)
 	}
 	decision.Warnings = warnings(settings, evidence)
 	decision.Status = status(settings, decision)
 	return decision
+}
+
+// within leaves the candidates as near as which at most so many strangers are expected. All
+// candidates that may be among them have to be listed.
+func (e Evidence) within(expected float64) Evidence {
+	kept := face.Candidates{List: []face.Candidate{}, Exact: e.Candidates.Exact}
+	var crowds []face.Crowd
+	for i, candidate := range e.Candidates.List {
+		if e.Strangers.Expected(candidate.Distance, e.Crowds[i]) > expected {
+			continue
+		}
+		kept.Total++
+		kept.List, crowds = append(kept.List, candidate), append(crowds, e.Crowds[i])
+		if candidate.Session.Blocklisted {
+			kept.Blocklisted = append(kept.Blocklisted, candidate)
+		}
+	}
+	e.Candidates, e.Crowds = kept, crowds
+	return e
 }
 
 func status(settings face.Settings, decision Decision) face.Status {
@@ -137,6 +168,13 @@ func warnings(settings face.Settings, evidence Evidence) []Warning {
 			Risk: LowQualitySearchImage, Severity: settings.LowQualitySeverity, Data: describe(evidence.Flaws),
 			Short: "The search image has low quality.",
 			Long:  "The face in the search image is of low quality, which may lower the accuracy of the match. The reasons are named in additional_data.",
+		})
+	}
+	if evidence.Strangers != nil && evidence.Strangers.Calibrated() {
+		list = append(list, Warning{
+			Risk: SmallGallery, Severity: face.Information,
+			Short: "The gallery is too small to count its strangers.",
+			Long:  fmt.Sprintf("With fewer than %d sessions the expected false matches cannot be told from the gallery itself, so they follow from the model's calibration.", crowdRowsMin),
 		})
 	}
 	if !evidence.Candidates.Exact {

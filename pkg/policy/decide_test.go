@@ -60,7 +60,7 @@ func several(v face.Severity) func(*face.Settings) {
 func allowed(s *face.Settings)              { s.AllowMultipleFaces = true }
 func matchesMax(n int) func(*face.Settings) { return func(s *face.Settings) { s.MaxMatches = n } }
 func decide(s face.Settings, e policy.Evidence) policy.Decision {
-	return policy.Decide(s, policy.DLib, e)
+	return policy.Decide(s, dlib, e)
 }
 
 var (

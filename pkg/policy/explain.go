@@ -24,6 +24,9 @@ func (c Calibration) Explain(people int, threshold float64, auto bool) string {
 		return fmt.Sprintf("Set to %s; the gallery is empty.", shown)
 	}
 	odds := odds(c.FalseMatches(people, threshold))
+	if c.extrapolated(threshold) {
+		odds += ", by extrapolation"
+	}
 	switch {
 	case !auto:
 		return fmt.Sprintf("Set to %s: in a gallery of %s, %s.", shown, grouped(people), odds)
@@ -31,6 +34,22 @@ func (c Calibration) Explain(people int, threshold float64, auto bool) string {
 		return fmt.Sprintf("Gallery of %s: at %s, the lowest that auto chooses, %s.", grouped(people), shown, odds)
 	}
 	return fmt.Sprintf("Gallery of %s: at %s %s.", grouped(people), shown, odds)
+}
+
+// ExplainRule says in a sentence what the rule ByExpectedFalseMatches means for a gallery of
+// that many people.
+func (c Calibration) ExplainRule(people int, expected float64) string {
+	allowed := strconv.FormatFloat(expected, 'f', -1, 64)
+	auto := strconv.FormatFloat(c.AutoThreshold(people, expected), 'f', -1, 64)
+	switch {
+	case people < 1:
+		return fmt.Sprintf("The gallery is empty; under %d sessions the model's calibration decides, and %s is the lowest that it chooses.", crowdRowsMin, auto)
+	case people < crowdRowsMin:
+		return fmt.Sprintf("Gallery of %s, too small to count its strangers (under %d), so the model's calibration decides: at %s %s.",
+			grouped(people), crowdRowsMin, auto, odds(c.FalseMatches(people, c.AutoThreshold(people, expected))))
+	}
+	return fmt.Sprintf("Gallery of %s: a session matches when at most %s strangers are expected to be as near, whatever its similarity; for most faces that is about %s.",
+		grouped(people), allowed, auto)
 }
 
 // oddsMost is where a false match rate that was extrapolated so far says nothing any more.

@@ -5,23 +5,6 @@ package policy
 
 import "math"
 
-// A Calibration says what distances mean for one embedding model.
-//
-// Similarity is 100·σ(Slope·(Middle−d)) / σ(Slope·Middle), where σ is the logistic function:
-// 100 at distance 0, and falling. The false match rate is the share of pairs of strangers at
-// or below a distance: log10(FMR) = FMRSlope·d + FMRBase.
-type Calibration struct {
-	Slope, Middle     float64
-	FMRSlope, FMRBase float64
-}
-
-// DLib is the calibration of dlib_face_recognition_resnet_model_v1. Slope and middle put the
-// measured error rates where the API's bands expect them: 90 % at distance 0.40 (about one
-// pair of strangers in 1.4 million), 70 % at 0.50 (one in 2,900). The line for the false
-// match rate was fitted to 1,530,375 pairs of 1,750 people at distances 0.42 to 0.52; below
-// 0.40 it is an extrapolation.
-var DLib = Calibration{Slope: 13.5, Middle: 0.5628, FMRSlope: 22.94, FMRBase: -14.92}
-
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // Similarity is the similarity in percent at a distance, from 0 to 100, unrounded.

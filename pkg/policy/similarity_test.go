@@ -23,14 +23,14 @@ func TestSimilarity(t *testing.T) {
 		{1e9, 0, 0},
 	} {
 		t.Run(fmt.Sprint(row.distance), func(t *testing.T) {
-			if got := policy.DLib.Similarity(row.distance); math.Abs(got-row.want) > row.within {
+			if got := dlib.Similarity(row.distance); math.Abs(got-row.want) > row.within {
 				t.Errorf("%v %%, want %v", got, row.want)
 			}
 		})
 	}
 	t.Run("falls", func(t *testing.T) {
 		for d := 0.0; d < 1.5; d += 0.001 {
-			near, far := policy.DLib.Similarity(d), policy.DLib.Similarity(d+0.001)
+			near, far := dlib.Similarity(d), dlib.Similarity(d+0.001)
 			if !(near > far && near <= 100+1e-9 && far >= 0) {
 				t.Fatalf("%v %% at %v and %v %% after it", near, d, far)
 			}
@@ -43,18 +43,18 @@ func TestDistance(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 1))
 		for range 10_000 {
 			similarity := 0.01 + 99.99*random.Float64()
-			if got := policy.DLib.Similarity(policy.DLib.Distance(similarity)); math.Abs(got-similarity) > 1e-9 {
+			if got := dlib.Similarity(dlib.Distance(similarity)); math.Abs(got-similarity) > 1e-9 {
 				t.Fatalf("%v %% came back as %v", similarity, got)
 			}
 			distance := 1.2 * random.Float64()
-			if got := policy.DLib.Distance(policy.DLib.Similarity(distance)); math.Abs(got-distance) > 1e-9 {
+			if got := dlib.Distance(dlib.Similarity(distance)); math.Abs(got-distance) > 1e-9 {
 				t.Fatalf("distance %v came back as %v", distance, got)
 			}
 		}
 	})
 	t.Run("falls", func(t *testing.T) {
 		for similarity := 0.1; similarity < 99.95; similarity += 0.1 {
-			if !(policy.DLib.Distance(similarity) > policy.DLib.Distance(similarity+0.1)) {
+			if !(dlib.Distance(similarity) > dlib.Distance(similarity+0.1)) {
 				t.Fatalf("does not fall at %v %%", similarity)
 			}
 		}
@@ -64,7 +64,7 @@ func TestDistance(t *testing.T) {
 		for similarity, want := range map[float64]float64{
 			100: 0, 100.04: 0, 101: 0, 1000: 0, math.Inf(1): 0, 0: math.Inf(1), -1: math.Inf(1),
 		} {
-			if got := policy.DLib.Distance(similarity); !(got == want || math.Abs(got-want) < 1e-12) {
+			if got := dlib.Distance(similarity); !(got == want || math.Abs(got-want) < 1e-12) {
 				t.Errorf("at %v %%: %v, want %v", similarity, got, want)
 			}
 		}
@@ -74,12 +74,12 @@ func TestDistance(t *testing.T) {
 // TestPercentage checks what a client sees against what the gallery was asked: a session
 // within the radius of a threshold shows at least that threshold, one beyond shows less.
 func TestPercentage(t *testing.T) {
-	show := func(distance float64) float64 { return policy.Percentage(policy.DLib.Similarity(distance)) }
+	show := func(distance float64) float64 { return policy.Percentage(dlib.Similarity(distance)) }
 	t.Run("no threshold is shown that was not reached", func(t *testing.T) {
 		random := rand.New(rand.NewPCG(2, 2))
 		for tenths := 10; tenths <= 1000; tenths++ { // every threshold that settings allow with one decimal
 			threshold := float64(tenths) / 10
-			radius := policy.DLib.Distance(threshold)
+			radius := dlib.Distance(threshold)
 			within := []float64{0, radius, math.Nextafter(radius, 0), max(0, radius-1e-6), max(0, radius-1e-12)}
 			beyond := []float64{radius + 1.001e-6, radius + 1e-5, radius + 1e-3, radius + 1}
 			for range 20 {
@@ -124,7 +124,7 @@ func TestPercentage(t *testing.T) {
 }
 
 func TestAutoThreshold(t *testing.T) {
-	auto := policy.DLib.AutoThreshold
+	auto := dlib.AutoThreshold
 	t.Run("known points", func(t *testing.T) {
 		for _, row := range []struct {
 			people int
@@ -168,7 +168,7 @@ func TestAutoThreshold(t *testing.T) {
 		}
 	})
 	t.Run("expects no more strangers than asked for", func(t *testing.T) {
-		c, random := policy.DLib, rand.New(rand.NewPCG(3, 3))
+		c, random := dlib, rand.New(rand.NewPCG(3, 3))
 		for range 2_000 {
 			people := 1 + int(math.Pow(10, 7*random.Float64()))
 			strangers := math.Pow(10, -3+4*random.Float64())

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"facesearch/pkg/face"
-	"facesearch/pkg/policy"
+	"facesearch/pkg/facetest"
 	"facesearch/pkg/search"
 )
 
@@ -104,7 +104,7 @@ func (g *failing) AddCredits(ctx context.Context, application string, credits in
 
 func (f *fixture) serviceOver(gallery face.Gallery, workers, waitingMax int) *search.Service {
 	return search.New(gallery, f.stub, f.stub, search.Options{
-		Workers: workers, WaitingMax: waitingMax, Confidence: func(float64) float64 { return 0.9 }, Calibration: policy.DLib,
+		Workers: workers, WaitingMax: waitingMax, Confidence: func(float64) float64 { return 0.9 }, Calibration: facetest.Calibration(),
 	})
 }
 

@@ -114,6 +114,8 @@ type Request struct {
 type Match struct {
 	SessionID  string  `json:"session_id"`
 	Similarity float64 `json:"similarity"`
+	// ExpectedFalseMatches is nil when the settings did not ask for it.
+	ExpectedFalseMatches *float64 `json:"expected_false_matches,omitempty"`
 }
 
 // An Outcome is what a search found and decided, without what is personal.
@@ -156,17 +158,14 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 	}
 	started := time.Now()
 	evidence := policy.Evidence{Faces: seen.faces, Candidates: face.Candidates{Exact: true}}
-	threshold, err := s.threshold(ctx, application, settings)
-	if err != nil {
-		return Result{}, err
-	}
+	threshold := 0.0
 	if seen.template != nil {
 		evidence.Flaws = seen.flaws
-		evidence.Candidates, err = s.gallery.Candidates(ctx, application, seen.template,
-			s.options.Calibration.Distance(threshold), settings.MaxMatches)
-		if err != nil {
+		if threshold, err = s.find(ctx, application, settings, seen.template, &evidence); err != nil {
 			return Result{}, err
 		}
+	} else if threshold, err = s.threshold(ctx, application, settings); err != nil {
+		return Result{}, err
 	}
 	decision := policy.Decide(settings, s.options.Calibration, evidence)
 	result.Outcome, result.Sessions = outcome(decision, seen, threshold, evidence.Candidates.Exact)
@@ -203,7 +202,7 @@ func outcome(decision policy.Decision, seen *sight, threshold float64, exact boo
 	}
 	var sessions []face.Session
 	for _, match := range decision.Matches {
-		result.Matches = append(result.Matches, Match{match.Session.ID, match.Similarity})
+		result.Matches = append(result.Matches, Match{match.Session.ID, match.Similarity, match.Expected})
 		sessions = append(sessions, match.Session)
 	}
 	return result, sessions

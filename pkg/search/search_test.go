@@ -19,7 +19,6 @@ import (
 	"facesearch/pkg/face"
 	"facesearch/pkg/facetest"
 	"facesearch/pkg/photo"
-	"facesearch/pkg/policy"
 	"facesearch/pkg/search"
 )
 
@@ -62,7 +61,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.service = search.New(store, f.stub, f.stub, search.Options{
-		Workers: 1, Confidence: func(float64) float64 { return 0.9 }, Calibration: policy.DLib,
+		Workers: 1, Confidence: func(float64) float64 { return 0.9 }, Calibration: facetest.Calibration(),
 	})
 	return f
 }

@@ -19,6 +19,10 @@ func (s *Service) Threshold(ctx context.Context, application string, settings fa
 	if err != nil {
 		return Threshold{}, err
 	}
+	if settings.MatchRule == face.ByExpectedFalseMatches {
+		c, expected := s.options.Calibration, settings.ExpectedFalseMatches
+		return Threshold{c.AutoThreshold(people, expected), c.ExplainRule(people, expected)}, nil
+	}
 	similarity, auto := settings.SimilarityThreshold, settings.SimilarityThreshold == 0
 	if auto {
 		similarity = s.options.Calibration.AutoThreshold(people, settings.ExpectedFalseMatches)

@@ -1,32 +1,37 @@
-package bench
+// Package plot draws the charts of measurements, and writes reports as one HTML page that loads
+// nothing: for light and dark screens, phones and paper.
+package plot
 
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
-// A chart is a plot in a report. It is drawn small, so that its letters can be read on a phone.
-type chart struct {
+// A Chart is a plot in a report. It is drawn small, so that its letters can be read on a phone.
+type Chart struct {
 	Title          string
 	XTitle, YTitle string
-	x, y           scale
-	series         []series
+	X, Y           Scale
+	Series         []Series
 }
 
-// A series is points of one kind; at most seriesMax kinds look different.
-type series struct {
+// A Series is points of one kind; at most SeriesMax kinds look different.
+type Series struct {
 	Name   string
-	Points []xy
+	Points []Point
 	Line   bool // joined in their order
 	Marks  bool // shown one by one
 	Dashed bool
 	Look   int // colour and shape
 }
 
-type xy struct{ X, Y float64 }
+// A Point is one value against another.
+type Point struct{ X, Y float64 }
 
-const seriesMax = 8
+// SeriesMax kinds of series look different.
+const SeriesMax = 8
 
 // The drawing in its own units: about CSS pixels on a phone.
 const (
@@ -37,37 +42,37 @@ const (
 	manyMarks               = 60
 )
 
-// A scale maps values to the drawing.
-type scale struct {
-	low, high float64
-	log       bool
-	text      func(float64) string
+// A Scale maps values to the drawing.
+type Scale struct {
+	Low, High float64
+	Log       bool
+	Text      func(float64) string // of a tick
 }
 
-// fit makes a scale that holds values; a logarithmic one passes over what is not above 0.
-func fit(values []float64, log bool, text func(float64) string) scale {
-	s := scale{low: math.Inf(1), high: math.Inf(-1), log: log, text: text}
+// Fit makes a scale that holds values; a logarithmic one passes over what is not above 0.
+func Fit(values []float64, log bool, text func(float64) string) Scale {
+	s := Scale{Low: math.Inf(1), High: math.Inf(-1), Log: log, Text: text}
 	for _, value := range values {
 		if log && value <= 0 || math.IsNaN(value) || math.IsInf(value, 0) {
 			continue
 		}
-		s.low, s.high = min(s.low, value), max(s.high, value)
+		s.Low, s.High = min(s.Low, value), max(s.High, value)
 	}
 	switch {
-	case s.low > s.high: // nothing
-		s.low, s.high = 1, 10
+	case s.Low > s.High: // nothing
+		s.Low, s.High = 1, 10
 	case log:
-		s.low, s.high = s.low/1.3, s.high*1.3
-	case s.low == s.high:
-		s.high = s.low + 1
+		s.Low, s.High = s.Low/1.3, s.High*1.3
+	case s.Low == s.High:
+		s.High = s.Low + 1
 	}
 	return s
 }
 
 // at is where a value stands, from 0 to 1.
-func (s scale) at(value float64) float64 {
-	low, high := s.low, s.high
-	if s.log {
+func (s Scale) at(value float64) float64 {
+	low, high := s.Low, s.High
+	if s.Log {
 		low, high, value = math.Log10(low), math.Log10(high), math.Log10(max(value, 1e-300))
 	}
 	return min(max((value-low)/(high-low), 0), 1)
@@ -76,8 +81,8 @@ func (s scale) at(value float64) float64 {
 const ticksMax = 6
 
 // ticks are round values inside the scale.
-func (s scale) ticks() []float64 {
-	if s.log {
+func (s Scale) ticks() []float64 {
+	if s.Log {
 		for _, steps := range [][]float64{{1, 2, 5}, {1, 3}, {1}} {
 			if ticks := s.logTicks(steps); len(ticks) <= ticksMax {
 				return ticks
@@ -85,7 +90,7 @@ func (s scale) ticks() []float64 {
 		}
 		return s.logTicks([]float64{1})
 	}
-	rough := (s.high - s.low) / (ticksMax - 1)
+	rough := (s.High - s.Low) / (ticksMax - 1)
 	unit := math.Pow(10, math.Floor(math.Log10(rough)))
 	step := unit * 10
 	for _, factor := range []float64{1, 2, 5} {
@@ -95,16 +100,16 @@ func (s scale) ticks() []float64 {
 		}
 	}
 	var ticks []float64
-	for i := math.Ceil(s.low/step - 1e-9); i*step <= s.high+step*1e-9; i++ {
+	for i := math.Ceil(s.Low/step - 1e-9); i*step <= s.High+step*1e-9; i++ {
 		ticks = append(ticks, i*step+0) // +0: not -0
 	}
 	return ticks
 }
 
-func (s scale) logTicks(steps []float64) (ticks []float64) {
-	for power := math.Floor(math.Log10(s.low)); power <= math.Log10(s.high); power++ {
+func (s Scale) logTicks(steps []float64) (ticks []float64) {
+	for power := math.Floor(math.Log10(s.Low)); power <= math.Log10(s.High); power++ {
 		for _, step := range steps {
-			if value := step * math.Pow(10, power); value >= s.low && value <= s.high {
+			if value := step * math.Pow(10, power); value >= s.Low && value <= s.High {
 				ticks = append(ticks, value)
 			}
 		}
@@ -114,7 +119,8 @@ func (s scale) logTicks(steps []float64) (ticks []float64) {
 
 // What the page's template draws, in the units of the drawing.
 type (
-	drawing struct {
+	// A Drawing is a chart that was laid out.
+	Drawing struct {
 		Title, XTitle, YTitle    string
 		Width, Height            float64
 		Left, Right, Top, Bottom float64
@@ -136,22 +142,23 @@ type (
 	}
 )
 
-func (c *chart) draw() drawing {
-	d := drawing{
+// Draw lays a chart out.
+func (c *Chart) Draw() Drawing {
+	d := Drawing{
 		Title: c.Title, XTitle: c.XTitle, YTitle: c.YTitle, Width: chartWidth, Height: chartHeight,
 		Left: marginLeft, Right: chartWidth - marginRight, Top: marginTop, Bottom: chartHeight - marginBottom,
 	}
 	d.XMiddle, d.YMiddle = (d.Left+d.Right)/2, (d.Top+d.Bottom)/2
-	x := func(value float64) float64 { return tenth(d.Left + c.x.at(value)*(d.Right-d.Left)) }
-	y := func(value float64) float64 { return tenth(d.Bottom - c.y.at(value)*(d.Bottom-d.Top)) }
-	for _, value := range c.x.ticks() {
-		d.XTicks = append(d.XTicks, tick{x(value), c.x.text(value)})
+	x := func(value float64) float64 { return tenth(d.Left + c.X.at(value)*(d.Right-d.Left)) }
+	y := func(value float64) float64 { return tenth(d.Bottom - c.Y.at(value)*(d.Bottom-d.Top)) }
+	for _, value := range c.X.ticks() {
+		d.XTicks = append(d.XTicks, tick{x(value), c.X.Text(value)})
 	}
-	for _, value := range c.y.ticks() {
-		d.YTicks = append(d.YTicks, tick{y(value), c.y.text(value)})
+	for _, value := range c.Y.ticks() {
+		d.YTicks = append(d.YTicks, tick{y(value), c.Y.Text(value)})
 	}
-	for _, s := range c.series {
-		drawn := drawnSeries{Name: s.Name, Look: s.Look % seriesMax, Dashed: s.Dashed}
+	for _, s := range c.Series {
+		drawn := drawnSeries{Name: s.Name, Look: s.Look % SeriesMax, Dashed: s.Dashed}
 		size := markSize
 		if len(s.Points) > manyMarks {
 			size = manyMarkSize
@@ -178,7 +185,7 @@ func tenth(value float64) float64 { return math.Round(value*10) / 10 }
 
 // mark is a closed path around a point; each look has another shape, for paper without colours.
 func mark(look int, x, y, size float64) string {
-	corners := [][]xy{
+	corners := [][]Point{
 		{{-1, -1}, {1, -1}, {1, 1}, {-1, 1}},       // square
 		{{0, -1.3}, {1.2, 0.9}, {-1.2, 0.9}},       // triangle
 		{{0, -1.4}, {1.4, 0}, {0, 1.4}, {-1.4, 0}}, // diamond
@@ -187,7 +194,7 @@ func mark(look int, x, y, size float64) string {
 		{{-0.6, -1.4}, {0.6, -1.4}, {0.6, 1.4}, {-0.6, 1.4}},
 		{{-1.3, 0}, {0.9, 1.2}, {0.9, -1.2}},
 		{{1.3, 0}, {-0.9, 1.2}, {-0.9, -1.2}},
-	}[look%seriesMax]
+	}[look%SeriesMax]
 	var path strings.Builder
 	for i, corner := range corners {
 		command := "L"
@@ -199,10 +206,34 @@ func mark(look int, x, y, size float64) string {
 	return path.String() + "Z"
 }
 
-// plainNumber writes a tick without needless digits.
-func plainNumber(value float64) string {
+// PlainNumber writes a tick without needless digits.
+func PlainNumber(value float64) string {
 	if value >= 1000 {
-		return grouped(int(math.Round(value)))
+		return Grouped(int(math.Round(value)))
 	}
 	return fmt.Sprintf("%g", math.Round(value*1e6)/1e6)
+}
+
+// Grouped puts a comma between thousands.
+func Grouped(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
+}
+
+// pointsMax of one series are shown at most, so that a page stays small.
+const pointsMax = 1500
+
+// Thin leaves as many points as a chart should have, evenly chosen, the last one among them.
+func Thin(points []Point) []Point {
+	if len(points) <= pointsMax {
+		return points
+	}
+	thinned := make([]Point, pointsMax)
+	for i := range thinned {
+		thinned[i] = points[(i+1)*len(points)/pointsMax-1]
+	}
+	return thinned
 }
