@@ -132,7 +132,8 @@ func (c *benchPhoto) prepare(ctx context.Context, parts *serverParts, photograph
 // syntheticNorm is the length of a template of dlib's.
 const syntheticNorm = 1.4
 
-func syntheticTemplate(random *rand.Rand) (template face.Template) {
+func syntheticTemplate(random *rand.Rand) face.Template {
+	template := make(face.Template, face.TemplateDim)
 	var squares float64
 	for i := range template {
 		value := random.NormFloat64()

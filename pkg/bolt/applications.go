@@ -32,7 +32,11 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket, ownersBucket} {
+		sets, err := readTemplateSets(tx)
+		if err != nil {
+			return err
+		}
+		for _, name := range append(sets.buckets(), sessionsBucket, idsBucket, picturesBucket, searchesBucket, ownersBucket) {
 			if _, err := bucket.CreateBucket(name); err != nil {
 				return err
 			}
@@ -45,7 +49,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 	if err != nil {
 		return err
 	}
-	s.shards[application.ID] = s.newShard()
+	s.shards[application.ID] = s.newShard(s.model.Dim)
 	return nil
 }
 

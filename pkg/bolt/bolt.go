@@ -5,7 +5,8 @@
 //
 //	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
 //	                           encrypted, which tell whether the file of keys is the store's;
-//	                           erasures: which keys were destroyed, as a sum
+//	                           erasures: which keys were destroyed, as a sum; models: what made
+//	                           the templates, and which bucket they are in
 //	keys                       first 8 bytes of the digest → Key
 //	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
@@ -15,6 +16,7 @@
 //	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
 //	applications/ID/templates  number → flags, template: all that start-up reads
+//	applications/ID/templates2 the same of another model, see models.go
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
 //	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
@@ -47,8 +49,13 @@ import (
 // FileName is the name of the store's file in the data directory.
 const FileName = "facesearch.db"
 
-// schemaVersion is what this code reads and writes. A file with another version is refused.
-const schemaVersion = 1
+// schemaVersion is what this code reads and writes, and schemaVersionModels where the templates
+// are not the default model's, so that a program which knows of no other leaves them alone. A file
+// with another version is refused.
+const (
+	schemaVersion       = 1
+	schemaVersionModels = 2
+)
 
 const secretBytes = 32
 
@@ -66,18 +73,18 @@ var (
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
 
-	sessionsBucket  = []byte("sessions")
-	idsBucket       = []byte("ids")
-	templatesBucket = []byte("templates")
-	picturesBucket  = []byte("pictures")
-	searchesBucket  = []byte("searches")
-	ownersBucket    = []byte("owners")
-	graphBucket     = []byte("graph")
+	sessionsBucket = []byte("sessions")
+	idsBucket      = []byte("ids")
+	picturesBucket = []byte("pictures")
+	searchesBucket = []byte("searches")
+	ownersBucket   = []byte("owners")
+	graphBucket    = []byte("graph")
 
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret")
 	ownersKey     = []byte("owners")
 	erasuresKey   = []byte("erasures")
+	modelsKey     = []byte("models")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")
@@ -94,7 +101,10 @@ const (
 
 // Options configures Open.
 type Options struct {
-	Index IndexKind    // ExactIndex when empty
+	Index IndexKind // ExactIndex when empty
+	// Model makes the templates. A store with templates of another one is refused with
+	// ErrOtherModel. The zero Model takes what the store says, and a new store DefaultModel.
+	Model face.Model
 	Log   *slog.Logger // slog.Default when nil
 }
 
@@ -103,6 +113,7 @@ type Store struct {
 	db     *bbolt.DB
 	vault  *vault
 	kind   IndexKind
+	wanted face.Model // what it was opened for; zero: any
 	log    *slog.Logger
 	secret []byte
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
@@ -111,8 +122,9 @@ type Store struct {
 	// pruned is when accounts were last pruned; only the one transaction that writes looks at it.
 	pruned time.Time
 
-	mu     sync.RWMutex // guards shards, not what is in them
+	mu     sync.RWMutex // guards shards, not what is in them, and model
 	shards map[string]*shard
+	model  face.Model // of the templates that searches compare with
 }
 
 var _ face.Gallery = (*Store)(nil)
@@ -140,7 +152,7 @@ func Open(directory string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
+	store := &Store{db: db, kind: options.Index, wanted: options.Model, log: options.Log, shards: map[string]*shard{}}
 	if store.vault, err = store.openVault(filepath.Join(directory, KeysFileName)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -185,7 +197,10 @@ func (s *Store) prepare() error {
 		}
 		meta := tx.Bucket(metaBucket)
 		if meta != nil {
-			return s.check(tx)
+			if err := s.check(tx); err != nil {
+				return err
+			}
+			return s.checkModel(tx)
 		}
 		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -203,7 +218,7 @@ func (s *Store) prepare() error {
 		if err := s.sealOwnersSecret(tx); err != nil {
 			return err
 		}
-		return meta.Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+		return s.firstModel(tx)
 	})
 }
 
@@ -214,8 +229,8 @@ func (s *Store) check(tx *bbolt.Tx) error {
 		return errors.New("it is not a store")
 	}
 	version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
-	if version != schemaVersion {
-		return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
+	if version != schemaVersion && version != schemaVersionModels {
+		return fmt.Errorf("the store has schema version %d, this program reads %d and %d: use the program version that wrote it", version, schemaVersion, schemaVersionModels)
 	}
 	s.secret = append([]byte(nil), meta.Get(secretKey)...)
 	if len(s.secret) != secretBytes {
@@ -279,7 +294,11 @@ func (s *Store) view(ctx context.Context, application string, read func(records)
 		if err != nil {
 			return err
 		}
-		return read(records{s.vault, application, bucket})
+		r, err := s.records(application, bucket)
+		if err != nil {
+			return err
+		}
+		return read(r)
 	})
 }
 
@@ -310,7 +329,11 @@ func (s *Store) update(ctx context.Context, application string, change func(reco
 		if err != nil {
 			return err
 		}
-		return change(records{s.vault, application, bucket})
+		r, err := s.records(application, bucket)
+		if err != nil {
+			return err
+		}
+		return change(r)
 	})
 	if err != nil || after == nil {
 		return err
@@ -374,9 +397,9 @@ func generation(bucket *bbolt.Bucket) uint64 {
 }
 
 // newIndex makes an empty index of the chosen kind.
-func (s *Store) newIndex() index.Index {
+func (s *Store) newIndex(dim int) index.Index {
 	if s.kind == HNSWIndex {
-		return index.NewHNSW(face.TemplateDim, index.HNSWOptions{OnSample: s.watchRecall})
+		return index.NewHNSW(dim, index.HNSWOptions{OnSample: s.watchRecall})
 	}
-	return index.NewExact(face.TemplateDim)
+	return index.NewExact(dim)
 }

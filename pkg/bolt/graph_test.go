@@ -94,11 +94,11 @@ func requireSound(t *testing.T, store *bolt.Store, oracle *gallerytest.Oracle, e
 		}
 		for _, radius := range []float64{0, 0.4, 0.7} {
 			for _, listMax := range []int{0, 5} {
-				found, err := store.Candidates(t.Context(), gallerytest.Application, &probe, radius, listMax)
+				found, err := store.Candidates(t.Context(), gallerytest.Application, probe, radius, listMax)
 				if err != nil {
 					t.Fatal(err)
 				}
-				oracle.Check(t, found, &probe, radius, listMax)
+				oracle.Check(t, found, probe, radius, listMax)
 				if !found.Exact {
 					approximate++
 				}
@@ -288,7 +288,7 @@ func requireFound(t *testing.T, store *bolt.Store, enrolment face.Enrolment) {
 	if _, err := store.Session(t.Context(), gallerytest.Application, enrolment.Session.ID); err != nil {
 		t.Fatal(err)
 	}
-	found, err := store.Candidates(t.Context(), gallerytest.Application, &enrolment.Template, 0, 1)
+	found, err := store.Candidates(t.Context(), gallerytest.Application, enrolment.Template, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,6 +132,7 @@ func people(n int) []face.Enrolment {
 	list := make([]face.Enrolment, n)
 	for i := range list {
 		list[i].Session = face.Session{ID: fmt.Sprintf("person-%d", i), Status: face.Approved, Blocklisted: i%20 == 7}
+		list[i].Template = make(face.Template, face.TemplateDim)
 		for j := range list[i].Template {
 			list[i].Template[j] = float32(random.NormFloat64() * 0.86 / 16) // 0.86 apart
 		}

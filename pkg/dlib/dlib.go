@@ -282,7 +282,7 @@ func (w *worker) embed(crop *image.RGBA, wanted image.Rectangle, network bool) (
 	if at < 0 || len(seen[at].Shapes) != 5 {
 		return face.Embedding{}, false, nil
 	}
-	result := face.Embedding{Template: face.Template(seen[at].Descriptor), Crop: crop, Box: seen[at].Rectangle}
+	result := face.Embedding{Template: slices.Clone(seen[at].Descriptor[:]), Crop: crop, Box: seen[at].Rectangle}
 	copy(result.Landmarks[:], seen[at].Shapes)
 	if err := result.Template.Validate(); err != nil {
 		return face.Embedding{}, false, fmt.Errorf("go-face: %w", err)

@@ -93,7 +93,7 @@ func (s *Service) fromPicture(ctx context.Context, request EnrolRequest, keep fa
 	if err := oneFace(len(seen.faces), cmp.Or(request.PictureName, "the picture")); err != nil {
 		return err
 	}
-	enrolment.Template = *seen.template
+	enrolment.Template = seen.template
 	enrolment.Picture, err = seen.keep(keep, request.Picture)
 	return err
 }
@@ -116,7 +116,7 @@ func (s *Service) fromSearch(ctx context.Context, application string, request En
 	if err := oneFace(faces, "the picture of that search"); err != nil {
 		return err
 	}
-	enrolment.Template = *saved.Template
+	enrolment.Template = saved.Template
 	// What is kept of a person is erased with his vendor_data, so the session is his as well.
 	if enrolment.Session.VendorData == "" {
 		enrolment.Session.VendorData = saved.VendorData

@@ -10,7 +10,7 @@ import (
 
 // find adds to the evidence who in the gallery is near the template, and what is needed to
 // decide who of them is a match. threshold is the similarity in percent down to which it looked.
-func (s *Service) find(ctx context.Context, application string, settings face.Settings, template *face.Template, evidence *policy.Evidence) (threshold float64, err error) {
+func (s *Service) find(ctx context.Context, application string, settings face.Settings, template face.Template, evidence *policy.Evidence) (threshold float64, err error) {
 	byExpected := settings.MatchRule == face.ByExpectedFalseMatches
 	if byExpected || settings.ShowExpectedFalseMatches {
 		if evidence.Strangers, err = s.strangers(ctx, application, template); err != nil {
@@ -40,7 +40,7 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 	return threshold, err
 }
 
-func (s *Service) strangers(ctx context.Context, application string, template *face.Template) (*policy.Strangers, error) {
+func (s *Service) strangers(ctx context.Context, application string, template face.Template) (*policy.Strangers, error) {
 	people, err := s.gallery.Size(ctx, application)
 	if err != nil {
 		return nil, err

@@ -233,7 +233,7 @@ type sight struct {
 	angle int
 	faces []face.Face // largest first
 	// Of the largest face, the one that is searched; nil and empty when there is none:
-	template *face.Template
+	template face.Template
 	flaws    []face.Flaw
 	box      image.Rectangle // in decoded pixels of the turned picture
 }
@@ -284,7 +284,7 @@ func (s *Service) look(ctx context.Context, seen *sight, detection face.Detectio
 	}
 	timings.timed(StepAttributes, started)
 	if seen.template == nil {
-		seen.template, seen.flaws, seen.box = &embedding.Template, shown.Flaws, detection.Box
+		seen.template, seen.flaws, seen.box = embedding.Template, shown.Flaws, detection.Box
 	}
 	seen.faces = append(seen.faces, face.Face{
 		Box: box, Score: detection.Score, Confidence: s.options.Confidence(detection.Score),
