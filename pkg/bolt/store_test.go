@@ -227,7 +227,7 @@ func TestOpenSchema(t *testing.T) {
 		value []byte
 		says  string
 	}{
-		"ErrSchema newer":   {binary.BigEndian.AppendUint32(nil, 2), "schema version 2"},
+		"ErrSchema newer":   {binary.BigEndian.AppendUint32(nil, 3), "schema version 3"},
 		"ErrSchema older":   {binary.BigEndian.AppendUint32(nil, 0), "schema version 0"},
 		"ErrSchema longer":  {binary.BigEndian.AppendUint64(nil, 7), "schema version 7"},
 		"ErrSchema shorter": {[]byte{9}, "schema version 9"},

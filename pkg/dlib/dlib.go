@@ -254,6 +254,7 @@ func (e *Engine) Embed(ctx context.Context, p *photo.Photo, angle int, box image
 		wanted := scaled(box.Sub(region.Min), float64(side)/float64(region.Dx()))
 		embedding, ok, err := worker.embed(crop, wanted, piece.network)
 		if ok || err != nil {
+			embedding.Region = region
 			return embedding, ok, err
 		}
 	}

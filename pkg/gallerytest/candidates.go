@@ -61,7 +61,7 @@ func (f *fixture) check(t testing.TB, oracle *Oracle, probe face.Template, dista
 func (f *fixture) populate(random *rand.Rand, people, pictures int) *Oracle {
 	f.Helper()
 	oracle := &Oracle{}
-	var last face.Template
+	last := origin
 	for range people {
 		person := randomTemplate(random)
 		for range pictures {
