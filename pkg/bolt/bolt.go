@@ -17,6 +17,7 @@
 //	applications/ID/ids        session ID → number
 //	applications/ID/templates  number → flags, template: all that start-up reads
 //	applications/ID/templates2 the same of another model, see models.go
+//	applications/ID/bare       number → nothing: sessions that have no template
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
 //	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
@@ -78,6 +79,7 @@ var (
 	picturesBucket = []byte("pictures")
 	searchesBucket = []byte("searches")
 	ownersBucket   = []byte("owners")
+	bareBucket     = []byte("bare")
 	graphBucket    = []byte("graph")
 
 	schemaKey     = []byte("schema")
@@ -178,9 +180,9 @@ func (s *Store) openVault(path string) (*vault, error) {
 	return open(path)
 }
 
-// begin destroys nothing before prepare has found the keys to be those of this store.
+// begin deletes and destroys nothing before prepare has found the keys to be those of this store.
 func (s *Store) begin() error {
-	for _, step := range []func() error{s.prepare, s.destroyDoomed, s.forgetErased, s.loadShards} {
+	for _, step := range []func() error{s.prepare, s.dropOldSets, s.destroyDoomed, s.forgetErased, s.loadShards} {
 		if err := step(); err != nil {
 			return err
 		}

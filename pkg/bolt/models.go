@@ -124,13 +124,27 @@ func (r records) template(set templateSet, number []byte) (face.Template, error)
 	return template, decodeTemplate(data, template)
 }
 
-// templatesOf is where the templates of a session are.
+// templatesOf is where the templates of a session are, or that it has none.
 func (r records) templatesOf(number []byte) []location {
 	places := []location{{r.set.bucket(), number}}
 	if r.next != nil {
 		places = append(places, location{r.next.bucket(), number})
 	}
+	if r.Bucket.Bucket(bareBucket) != nil {
+		places = append(places, location{bareBucket, number})
+	}
 	return places
+}
+
+// countBare is how many sessions have no template.
+func (r records) countBare() (count int) {
+	if bare := r.Bucket.Bucket(bareBucket); bare != nil {
+		bare.ForEach(func(_, _ []byte) error {
+			count++
+			return nil
+		})
+	}
+	return count
 }
 
 // putFlagsOfNext keeps the flags of the template that is to follow in step with the session's.

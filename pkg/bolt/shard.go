@@ -104,6 +104,7 @@ func (s *Store) loadShards() error {
 			if err := r.loadShard(shard); err != nil {
 				return err
 			}
+			shard.sessions.Add(int64(r.countBare()))
 			if graph, ok := shard.approved.(*index.HNSW); ok {
 				s.loadGraph(r, graph)
 			}
