@@ -30,7 +30,7 @@ var may = map[string][]string{
 	"pkg/onnxface":    {"pkg/face", "pkg/photo", "pkg/onnx", "github.com/yalue/onnxruntime_go", "gopkg.in/yaml.v3"},
 	"pkg/attributes":  {"pkg/face", "pkg/onnx", "github.com/yalue/onnxruntime_go"},
 	"pkg/policy":      {"pkg/face"},
-	"pkg/search":      {"pkg/face", "pkg/photo", "pkg/policy", "github.com/google/uuid"},
+	"pkg/search":      {"pkg/face", "pkg/photo", "pkg/policy", "github.com/google/uuid", "golang.org/x/sync"},
 	"pkg/account":     {"pkg/face", "pkg/search", "github.com/google/uuid", "golang.org/x/crypto"},
 	"pkg/mail":        {"pkg/account", "github.com/wneessen/go-mail"},
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},

@@ -44,8 +44,10 @@ type EnrolResult struct {
 // Enrol adds a picture with exactly one face, or the face of a saved search, to the
 // application's gallery. CodeInvalid: the picture cannot be used, or shows no face or several;
 // CodeNotFound: there is no such search; CodeConflict: the session ID is taken by other
-// content; CodeBusy: try again.
+// content, or the search was made with another embedding model; CodeBusy: try again.
 func (s *Service) Enrol(ctx context.Context, application string, request EnrolRequest) (EnrolResult, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	result := EnrolResult{Timings: Timings{}}
 	if request.Status == "" {
 		request.Status = face.Approved
@@ -115,6 +117,9 @@ func (s *Service) fromSearch(ctx context.Context, application string, request En
 	}
 	if err := oneFace(faces, "the picture of that search"); err != nil {
 		return err
+	}
+	if cmp.Or(saved.Model, face.DefaultModel.ID) != s.embedder.Model.ID {
+		return face.Conflict("The search was made with another embedding model than the one in use now: enrol the person from a picture.")
 	}
 	enrolment.Template = saved.Template
 	// What is kept of a person is erased with his vendor_data, so the session is his as well.

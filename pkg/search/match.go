@@ -21,12 +21,12 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 	if byExpected {
 		// Who of them is a match depends on each one's own crowd, so all of them are needed.
 		distanceMax, listMax = evidence.Strangers.Radius(settings.ExpectedFalseMatches), math.MaxInt
-		threshold = policy.Percentage(s.options.Calibration.Similarity(distanceMax))
+		threshold = policy.Percentage(s.embedder.Calibration.Similarity(distanceMax))
 	} else {
 		if threshold, err = s.threshold(ctx, application, settings); err != nil {
 			return 0, err
 		}
-		distanceMax = s.options.Calibration.Distance(threshold)
+		distanceMax = s.embedder.Calibration.Distance(threshold)
 	}
 	evidence.Candidates, err = s.gallery.Candidates(ctx, application, template, distanceMax, listMax)
 	if err != nil || evidence.Strangers == nil {
@@ -49,5 +49,5 @@ func (s *Service) strangers(ctx context.Context, application string, template fa
 	if err != nil {
 		return nil, err
 	}
-	return policy.NewStrangers(s.options.Calibration, people, crowd), nil
+	return policy.NewStrangers(s.embedder.Calibration, people, crowd), nil
 }
