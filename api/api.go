@@ -91,12 +91,13 @@ func New(options Options) *Server {
 
 // Ready gives the server its parts; from then on it answers.
 func (s *Server) Ready(ctx context.Context, gallery face.Gallery, service *search.Service) error {
-	secret, err := gallery.Secret(ctx)
-	if err != nil {
+	media := &signer{now: s.options.Now}
+	if err := media.load(ctx, gallery); err != nil {
 		return err
 	}
-	parts := &parts{gallery: gallery, service: service, media: &signer{secret, s.options.Now}, usage: search.NewUsage(gallery)}
+	parts := &parts{gallery: gallery, service: service, media: media, usage: search.NewUsage(gallery)}
 	if s.options.Registration {
+		var err error
 		if parts.accounts, err = account.New(ctx, gallery, s.options.Mail, s.options.Now); err != nil {
 			return err
 		}
@@ -145,6 +146,9 @@ func (s *Server) routes() http.Handler {
 			router.Post("/v3/blocklist/remove", s.removeFromBlocklist)
 			router.Post("/v3/blocklist/faces", s.blocklistFace)
 			router.Get("/v3/duplicates", s.findDuplicates)
+			router.Get("/v3/searches", s.searches)
+			router.Get("/v3/audit", s.audit)
+			router.Get("/v3/audit/{number}/receipt", s.receipt)
 			router.Get("/v3/settings", s.settings)
 			router.Patch("/v3/settings", s.changeSettings)
 			router.Get("/v3/billing/balance", s.balance)

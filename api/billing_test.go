@@ -51,6 +51,10 @@ func TestTopUp(t *testing.T) {
 		if got := other.credits(t); got != 0 {
 			t.Errorf("the other application has %d", got)
 		}
+		entry := a.audit(t, "?limit=1").Results[0]
+		if entry.Action != face.AuditCredits || entry.Actor != a.keyID(t) || entry.Detail != face.CreditsDetail(400_000, want) {
+			t.Errorf("%+v", entry)
+		}
 	})
 	t.Run("ErrInvalid", func(t *testing.T) {
 		before := a.credits(t)
@@ -98,7 +102,7 @@ func TestMetered(t *testing.T) {
 	if got := a.credits(t); got != credits {
 		t.Fatalf("%d credits after refused requests", got)
 	}
-	saved := a.gallery.savedBy(a.id)
+	saved, audited := a.gallery.savedBy(a.id), a.audit(t, "?limit=1").Count
 	var answered, refused, searched atomic.Int64
 	var group sync.WaitGroup
 	for i := range requests {
@@ -126,6 +130,9 @@ func TestMetered(t *testing.T) {
 	if answered.Load() != credits || refused.Load() != requests-credits || a.credits(t) != 0 || a.gallery.savedBy(a.id)-saved != searched.Load() {
 		t.Errorf("%d answered, %d refused, %d credits left, %d saved of %d", answered.Load(), refused.Load(), a.credits(t),
 			a.gallery.savedBy(a.id)-saved, searched.Load())
+	}
+	if got := a.audit(t, "?limit=1").Count; got != audited {
+		t.Errorf("%d entries of the audit log were written by searches and what they cost", got-audited)
 	}
 	a.patch(t, `{"credits_metered": false}`)
 	a.search(t, picture)

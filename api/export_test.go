@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -68,4 +69,9 @@ func ClientOf(trusted []netip.Prefix, r *http.Request) (address string) {
 		address = clientOf(r).String()
 	})).ServeHTTP(nil, r)
 	return address
+}
+
+// SignedAddress is what a secret signs for one picture until a time, in seconds of 1970.
+func SignedAddress(secret []byte, application, picture string, until int64) string {
+	return addressUntil(secret, application, picture, strconv.FormatInt(until, 10))
 }

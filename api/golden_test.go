@@ -91,12 +91,14 @@ func replaceNew(t *testing.T, key string, value any) any {
 				t.Errorf("%s %q is not a UUID", key, value)
 			}
 			return "<uuid>"
-		case "match_image_url", "portrait_image_url":
+		case "match_image_url", "portrait_image_url", "user_image_url":
 			if !addressPattern.MatchString(value) {
 				t.Errorf("%s %q has another form", key, value)
 			}
 			return "<address>"
-		case "created_at", "started_at":
+		case "reviewed_by":
+			return "<key>"
+		case "created_at", "started_at", "reviewed_at":
 			if parsed, err := time.Parse(time.RFC3339Nano, value); err != nil || parsed.Location() != time.UTC {
 				t.Errorf("%s %q is not RFC 3339 in UTC", key, value)
 			}

@@ -1,13 +1,16 @@
 package api
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -15,23 +18,31 @@ import (
 	"facesearch/pkg/face"
 )
 
-// mediaMinutes is how long the address of a picture is valid.
-const mediaMinutes = 60
-
 // A signer makes addresses of pictures that need no key: whoever has one may see the picture
-// until it expires. The signature is an HMAC-SHA-256 over application, picture and expiry.
+// until it expires. The signature is an HMAC-SHA-256 over application, picture and expiry, with
+// the newest of the gallery's secrets.
 type signer struct {
-	secret []byte
-	now    func() time.Time
+	secrets atomic.Pointer[[]face.MediaSecret] // newest first
+	now     func() time.Time
+}
+
+// load reads the secrets of a gallery, again after they have changed.
+func (s *signer) load(ctx context.Context, gallery face.Gallery) error {
+	secrets, err := gallery.MediaSecrets(ctx)
+	if err == nil {
+		s.secrets.Store(&secrets)
+	}
+	return err
 }
 
 // address is the path and query for one picture.
 func (s *signer) address(application, picture string) string {
-	return s.addressUntil(application, picture, strconv.FormatInt(s.now().Add(mediaMinutes*time.Minute).Unix(), 10))
+	expires := strconv.FormatInt(s.now().Add(face.MediaLife).Unix(), 10)
+	return addressUntil((*s.secrets.Load())[0].Secret, application, picture, expires)
 }
 
-func (s *signer) addressUntil(application, picture, expires string) string {
-	mac := hmac.New(sha256.New, s.secret)
+func addressUntil(secret []byte, application, picture, expires string) string {
+	mac := hmac.New(sha256.New, secret)
 	for _, part := range []string{"media/v1", application, picture, expires} {
 		mac.Write([]byte(part))
 		mac.Write([]byte{0})
@@ -41,13 +52,24 @@ func (s *signer) addressUntil(application, picture, expires string) string {
 }
 
 // check refuses an address that differs in any character from the one that was signed, or
-// that has expired.
+// that has expired. All secrets are tried, whichever fits. One that was replaced cannot have
+// signed what expires later than the life of an address after that: who has got hold of an old
+// secret can make no new address with it.
 func (s *signer) check(given *url.URL, application, picture, expires string) error {
-	signed := s.addressUntil(application, picture, expires)
-	if subtle.ConstantTimeCompare([]byte(given.EscapedPath()+"?"+given.RawQuery), []byte(signed)) != 1 {
+	seconds, err := strconv.ParseInt(expires, 10, 64)
+	valid := 0
+	last := int64(math.MaxInt64)
+	for _, each := range *s.secrets.Load() {
+		signed := addressUntil(each.Secret, application, picture, expires)
+		same := subtle.ConstantTimeCompare([]byte(given.EscapedPath()+"?"+given.RawQuery), []byte(signed))
+		if seconds <= last {
+			valid |= same
+		}
+		last = each.Since.Add(face.MediaLife).Unix()
+	}
+	if valid != 1 {
 		return &face.Error{Code: face.CodeForbidden, Detail: "The address of this picture is not valid: ask for the session again to get a new one."}
 	}
-	seconds, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil || s.now().Unix() > seconds {
 		return &face.Error{Code: face.CodeForbidden, Detail: "The address of this picture has expired: ask for the session again to get a new one."}
 	}

@@ -63,7 +63,7 @@ func newMetrics(s *Server) *metrics {
 		matches:        counters("matches_total", "Matches that searches listed, by similarity in percent.", "band"),
 		rateLimited:    counters("rate_limited_total", "Requests refused with 429, by what had sent too many.", "by"),
 		enrolments:     counter("enrolments_total", "New sessions, those of the blocklist included."),
-		erasures:       counter("erasures_total", "Sessions and saved searches erased by requests."),
+		erasures:       counter("erasures_total", "Sessions and saved searches erased, by requests and because of their age."),
 		creditsRefused: counter("credits_refused_total", "Requests refused because no credit was left."),
 	}
 	m.begin()
@@ -105,6 +105,11 @@ func band(similarity float64) string {
 		return "70-89"
 	}
 	return "under 70"
+}
+
+// Erased counts what was erased without a request.
+func (s *Server) Erased(sessionsAndSearches int) {
+	s.metrics.erasures.Add(float64(sessionsAndSearches))
 }
 
 // Metrics answers GET /metrics, in Prometheus' text format.

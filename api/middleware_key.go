@@ -23,7 +23,8 @@ func (s *Server) withKey(next http.Handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyKey, key)))
+		ctx := face.WithActor(r.Context(), face.Actor{ID: key.ID, Name: key.Name})
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, keyKey, key)))
 	})
 }
 

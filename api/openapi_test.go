@@ -296,7 +296,7 @@ func walk(value any, path string, visit func(path string, object map[string]any)
 
 // goldenSchemas are the schemas of the golden files, by the beginnings of their names.
 var goldenSchemas = map[string]string{
-	"search-": "FaceSearch", "match-": "FaceMatch", "session.": "Session", "sessions.": "SessionList", "settings.": "Settings",
+	"search-": "FaceSearch", "match-": "FaceMatch", "session.": "Session", "saved-": "ShownSearch", "searches.": "SavedSearchList", "sessions.": "SessionList", "settings.": "Settings",
 	"duplicates.": "Duplicates",
 }
 
@@ -492,6 +492,7 @@ func TestDocumentAnswers(t *testing.T) {
 	a.get(t, "/v3/session/"+session.SessionID+"/decision/")
 	payAndLimit(t, a, session.SessionID)
 	a.json(t, http.MethodDelete, "/v3/session/"+session.SessionID+"/delete/", "")
+	a.get(t, fmt.Sprintf("/v3/audit/%d/receipt/", a.audit(t, "?limit=1").Results[0].Number))
 	a.get(t, address)
 	for _, each := range operations() {
 		for status := range each.spec["responses"].(map[string]any) {

@@ -18,7 +18,7 @@ const ownerBytesMax = 64 * 1024
 func Owner(server *Server, gallery face.Gallery) http.Handler {
 	o := &owner{server, gallery}
 	router := chi.NewRouter()
-	router.Use(withRequestID)
+	router.Use(withRequestID, withOwner)
 	router.Get("/applications", o.applications)
 	router.Post("/applications", o.createApplication)
 	router.Patch("/applications/{id}", o.renameApplication)
@@ -30,6 +30,11 @@ func Owner(server *Server, gallery face.Gallery) http.Handler {
 	router.Delete("/keys/{id}", o.revokeKey)
 	router.Get("/credits", o.credits)
 	router.Post("/credits", o.addCredits)
+	router.Get("/audit", o.audit)
+	router.Get("/audit/verify", o.verifyAudit)
+	router.Get("/receipt-key", o.receiptKey)
+	router.Post("/media/rotate", o.rotateMedia)
+	router.Get("/backup", o.backup)
 	return router
 }
 

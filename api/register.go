@@ -3,9 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
-	"net/netip"
 
 	"facesearch/pkg/account"
 	"facesearch/pkg/face"
@@ -16,7 +14,7 @@ import (
 func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 	fields, err := s.registrationFields(r, "email", "password")
 	if err == nil {
-		err = s.ready.Load().accounts.Register(r.Context(), clientName(r), fields["email"], fields["password"])
+		err = s.ready.Load().accounts.Register(r.Context(), clientOf(r).String(), fields["email"], fields["password"])
 	}
 	if err != nil {
 		s.failRegistration(w, r, err)
@@ -34,7 +32,7 @@ func (s *Server) verifyEmail(w http.ResponseWriter, r *http.Request) {
 		s.failRegistration(w, r, err)
 		return
 	}
-	made, err := s.ready.Load().accounts.Verify(r.Context(), clientName(r), fields["email"], fields["code"])
+	made, err := s.ready.Load().accounts.Verify(r.Context(), clientOf(r).String(), fields["email"], fields["code"])
 	if err != nil {
 		s.failRegistration(w, r, err)
 		return
@@ -92,25 +90,4 @@ func (s *Server) failRegistration(w http.ResponseWriter, r *http.Request, err er
 		limitHeaders(w, limited.Max, s.options.Now().Add(limited.Refusal.RetryAfter))
 	}
 	s.fail(w, r, err)
-}
-
-// clientBits is how much of an IPv6 address names a client, who commonly has all that begin so.
-const clientBits = 64
-
-// clientName names who sends a request, for limits.
-func clientName(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	if address = address.Unmap().WithZone(""); address.Is6() {
-		if prefix, err := address.Prefix(clientBits); err == nil {
-			return prefix.String()
-		}
-	}
-	return address.String()
 }

@@ -27,6 +27,9 @@ var scopeOf = map[string]face.Scope{
 	"POST /v3/users/delete":                face.ScopeManage,
 	"PATCH /v3/settings":                   face.ScopeManage,
 	"GET /v3/duplicates":                   face.ScopeManage,
+	"GET /v3/searches":                     face.ScopeManage,
+	"GET /v3/audit":                        face.ScopeManage,
+	"GET /v3/audit/{number}/receipt":       face.ScopeManage,
 	"GET /v3/billing/balance":              face.ScopeSearch,
 	"POST /v3/billing/top-up":              face.ScopeManage,
 }

@@ -20,6 +20,8 @@ func pathID(r *http.Request) (string, error) {
 	return id, nil
 }
 
+func unknownID() error { return face.NotFound("There is no session and no saved search of that ID.") }
+
 // decision answers GET /v3/session/{id}/decision/ with a session, or else with the saved search
 // of that request_id.
 func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
@@ -40,29 +42,42 @@ func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
 	}
 	result, err := ready.service.Saved(r.Context(), of, id)
 	if face.CodeOf(err) == face.CodeNotFound {
-		err = face.NotFound("There is no session and no saved search of that ID.")
+		err = unknownID()
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.wireSearch(r, result))
+	writeJSON(w, http.StatusOK, s.wireShown(r, result))
 }
 
-// updateStatus answers PATCH /v3/session/{id}/update-status/. The comment is checked and has
-// no place yet where it could be kept.
+// updateStatus answers PATCH /v3/session/{id}/update-status/ for a session, or else for the
+// saved search of that request_id.
 func (s *Server) updateStatus(w http.ResponseWriter, r *http.Request) {
 	id, status, comment, err := statusRequest(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	session, err := s.ready.Load().service.SetStatus(r.Context(), application(r.Context()), id, status, comment)
+	service, of := s.ready.Load().service, application(r.Context())
+	session, err := service.SetStatus(r.Context(), of, id, status, comment)
+	if err == nil {
+		writeJSON(w, http.StatusOK, s.wireSession(r, session))
+		return
+	}
+	if face.CodeOf(err) != face.CodeNotFound {
+		s.fail(w, r, err)
+		return
+	}
+	search, err := service.Review(r.Context(), of, id, status, comment)
+	if face.CodeOf(err) == face.CodeNotFound {
+		err = unknownID()
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.wireSession(r, session))
+	writeJSON(w, http.StatusOK, s.wireSavedSearch(r, search))
 }
 
 func statusRequest(r *http.Request) (id string, status face.Status, comment string, err error) {
@@ -87,16 +102,23 @@ func statusRequest(r *http.Request) (id string, status face.Status, comment stri
 }
 
 // deleteSession answers DELETE /v3/session/{id}/delete/: it erases a session, or a saved search.
+// The answer has no body, so the receipt is in a header.
 func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) {
 	id, err := pathID(r)
+	var receipt face.Receipt
 	if err == nil {
-		err = s.ready.Load().gallery.Erase(r.Context(), application(r.Context()), []string{id})
+		receipt, err = s.ready.Load().service.Erase(r.Context(), application(r.Context()), id)
+	}
+	var header string
+	if err == nil {
+		header, err = receiptHeader(receipt)
 	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.metrics.erasures.Inc()
+	s.metrics.erasures.Add(float64(receipt.Sessions + receipt.Searches))
+	w.Header().Set(receiptHeaderName, header)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)
 }

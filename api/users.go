@@ -8,7 +8,7 @@ import (
 	"facesearch/pkg/face"
 )
 
-// usersMax is how many people one request may erase: each costs a write to the disk or two.
+// usersMax is how many people one request may erase, in one transaction.
 const usersMax = 1000
 
 // deleteUsers answers POST /v3/users/delete/: everything of these people is erased. That
@@ -19,13 +19,13 @@ func (s *Server) deleteUsers(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	sessions, searches, err := s.ready.Load().service.EraseOwners(r.Context(), application(r.Context()), list)
+	receipt, err := s.ready.Load().service.EraseOwners(r.Context(), application(r.Context()), list)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.metrics.erasures.Add(float64(sessions + searches))
-	writeJSON(w, http.StatusOK, usersDeleteResponse{sessions, searches})
+	s.metrics.erasures.Add(float64(receipt.Sessions + receipt.Searches))
+	writeJSON(w, http.StatusOK, usersDeleteResponse{receipt.Sessions, receipt.Searches, receipt})
 }
 
 // vendorDataList is checked whole before anything is erased.

@@ -88,6 +88,8 @@ type sessionsResponse struct {
 type usersDeleteResponse struct {
 	SessionsDeleted int `json:"sessions_deleted"`
 	SearchesDeleted int `json:"searches_deleted"`
+
+	Receipt face.Receipt `json:"receipt"`
 }
 
 type settingsResponse struct {

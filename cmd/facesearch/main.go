@@ -30,10 +30,14 @@ type cli struct {
 	Serve      serveCommand      `cmd:"" help:"Start the server."`
 	Search     searchCommand     `cmd:"" help:"Search pictures on a server."`
 	Import     importCommand     `cmd:"" help:"Enrol the pictures of a folder or a CSV file on a server."`
-	Apps       appsCommand       `cmd:"" help:"Create, list, rename and delete applications."`
 	Duplicates duplicatesCommand `cmd:"" help:"Find people of the gallery who look alike."`
-	Keys       keysCommand       `cmd:"" help:"Create, list and revoke API keys."`
+	Apps       appsCommand       `cmd:"" help:"Create, list, rename and delete applications."`
+	Keys       keysCommand       `cmd:"" help:"Create, list, rename, rotate and revoke API keys."`
 	Credits    creditsCommand    `cmd:"" help:"Show and add credits, for applications whose setting credits_metered is on."`
+	Media      mediaCommand      `cmd:"" help:"Rotate the secret that addresses of pictures are signed with."`
+	Audit      auditCommand      `cmd:"" help:"List and verify the audit log; check erasure receipts."`
+	Backup     backupCommand     `cmd:"" help:"Back up the store, while its server runs or not."`
+	Restore    restoreCommand    `cmd:"" help:"Restore a backup."`
 	Models     modelsCommand     `cmd:"" help:"Show, check and fetch the model files."`
 	Demo       demoCommand       `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
 	Bench      benchCommand      `cmd:"" help:"Measure."`

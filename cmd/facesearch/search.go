@@ -89,6 +89,9 @@ func printAnswer(to io.Writer, file string, answer *client.SearchAnswer) {
 		if match.IsBlocklisted {
 			note = ", on the blocklist"
 		}
+		if match.ExpectedFalseMatches != nil {
+			note += fmt.Sprintf(", %g strangers expected as near", *match.ExpectedFalseMatches)
+		}
 		fmt.Fprintf(to, "  %5.1f %%  %s (session %d, %s%s)\n", match.SimilarityPercentage,
 			text(match.VendorData, match.SessionID), match.SessionNumber, match.Status, note)
 	}

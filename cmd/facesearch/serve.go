@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -143,6 +144,7 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 		return err
 	}
 	defer handler.KeepUsage()()
+	defer keepRetention(ctx, parts.store, handler.Erased, log)()
 	ready(addressOf(listener, certificate != nil), key)
 	select {
 	case <-ctx.Done():
@@ -272,24 +274,26 @@ func (p *serverParts) close() error {
 	return errors.Join(failures...)
 }
 
-// greet tells a person what to do next.
+// greet tells a person what to do next, all at once: the log is written meanwhile.
 func (c *serveCommand) greet(to io.Writer, address, key string) {
-	fmt.Fprintf(to, "\nfacesearch is ready at %s\n\n", address)
+	var text strings.Builder
+	fmt.Fprintf(&text, "\nfacesearch is ready at %s\n\n", address)
 	shown := key
 	if key == "" {
 		shown = "$FACESEARCH_API_KEY"
-		fmt.Fprintf(to, "  The API key was printed at the first start. Another one:\n\n    %s keys create --data %s\n\n", os.Args[0], c.Data)
+		fmt.Fprintf(&text, "  The API key was printed at the first start. Another one:\n\n    %s keys create --data %s\n\n", os.Args[0], c.Data)
 	} else if c.Dev {
-		fmt.Fprintf(to, "  API key of every server with --dev: %s\n\n", key)
+		fmt.Fprintf(&text, "  API key of every server with --dev: %s\n\n", key)
 	} else {
-		fmt.Fprintf(to, "  API key, shown this once: %s\n\n", key)
+		fmt.Fprintf(&text, "  API key, shown this once: %s\n\n", key)
 	}
 	if absolute, err := filepath.Abs(c.Example); err == nil && c.Example != "photo.jpg" {
 		c.Example = absolute
 	}
-	fmt.Fprintf(to, "  Enrol somebody, then search for the same face:\n\n")
-	fmt.Fprintf(to, "    curl -s %s/v3/sessions/ -H 'x-api-key: %s' -F portrait_image=@%s -F vendor_data=user-1\n", address, quoted(shown), c.Example)
-	fmt.Fprintf(to, "    curl -s %s/v3/face-search/ -H 'x-api-key: %s' -F user_image=@%s\n\n", address, quoted(shown), c.Example)
+	fmt.Fprintf(&text, "  Enrol somebody, then search for the same face:\n\n")
+	fmt.Fprintf(&text, "    curl -s %s/v3/sessions/ -H 'x-api-key: %s' -F portrait_image=@%s -F vendor_data=user-1\n", address, quoted(shown), c.Example)
+	fmt.Fprintf(&text, "    curl -s %s/v3/face-search/ -H 'x-api-key: %s' -F user_image=@%s\n\n", address, quoted(shown), c.Example)
+	io.WriteString(to, text.String())
 }
 
 // quoted ends the single quotes of a shell line around a variable.

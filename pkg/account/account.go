@@ -115,6 +115,7 @@ func checkPassword(password string) error {
 // client names who asks, for the limits. CodeInvalid: the address or the password cannot be one;
 // CodeRateLimited, as a *LimitError; CodeBusy: the mail could not be sent.
 func (s *Service) Register(ctx context.Context, client, email, password string) error {
+	ctx = face.WithActor(ctx, face.RegistrationActor)
 	email, err := normalEmail(email)
 	if err != nil {
 		return err
@@ -209,6 +210,7 @@ func wrongCode() error {
 // Verify makes the application of an account when the code is the one that was sent.
 // CodeInvalid: it is not, or not any more; CodeRateLimited, as a *LimitError.
 func (s *Service) Verify(ctx context.Context, client, email, code string) (Credentials, error) {
+	ctx = face.WithActor(ctx, face.RegistrationActor)
 	email, err := normalEmail(email)
 	if err != nil {
 		return Credentials{}, err

@@ -113,12 +113,38 @@ func TestSameAddress(t *testing.T) {
 	}
 }
 
+// TestAudited: the log says what a registration has done, and nothing of whose it is.
+func TestAudited(t *testing.T) {
+	f := newFixture(t)
+	f.register(t, email)
+	made, err := f.service.Verify(t.Context(), "client", email, f.register(t, email))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.register(t, email)
+	list, _, err := f.AuditWhole(t.Context(), face.AuditPage{Limit: 100, OldestFirst: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for i, entry := range list {
+		actions = append(actions, entry.Action)
+		if entry.Actor != face.RegistrationActor.ID || i > 0 && entry.Application != made.Application || strings.Contains(string(entry.Encode()), "example") {
+			t.Errorf("%+v", entry)
+		}
+	}
+	if got := strings.Join(actions, " "); got != "account_register application_create key_create account_verify" {
+		t.Error(got)
+	}
+}
+
 // TestDamaged: what is damaged in the store is an error, not a way in.
 func TestDamaged(t *testing.T) {
 	f := newFixture(t)
+	whole := strings.Repeat("A", 43) // 32 bytes
 	for _, damaged := range []string{
-		"x", "$argon2id$v=19$m=19456,t=2,p=1$$", "$argon2id$v=18$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAA", "$argon2id$v=19$m=0,t=2,p=1$c2FsdA$AAAA",
-		"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$!", "$argon2id$v=19$m=999999999,t=2,p=1$c2FsdA$AAAA", "$argon2i$v=19$m=19456,t=2,p=1$c2FsdA$AAAA",
+		"x", "$argon2id$v=19$m=19456,t=2,p=1$$", "$argon2id$v=18$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$" + whole, "$argon2id$v=19$m=0,t=2,p=1$c2FsdA$" + whole,
+		"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$!", "$argon2id$v=19$m=99999999,t=0,p=1$c2FsdA$" + whole, "$argon2id$v=19$m=2000000,t=2,p=1$c2FsdA$" + whole, "$argon2i$v=19$m=19456,t=2,p=1$c2FsdA$" + whole,
 	} {
 		_, err := f.ChangeAccount(t.Context(), email, func(account *face.Account) error {
 			*account = face.Account{Code: damaged, CodeExpiresAt: time.Now().Add(time.Minute)}

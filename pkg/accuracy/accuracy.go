@@ -85,6 +85,7 @@ type search struct {
 type neighbour struct {
 	person   int
 	distance float64
+	expected float64 // strangers as near, of those in search.near
 }
 
 type probe struct {
@@ -151,7 +152,7 @@ func (s *study) first(person int) face.Template {
 func (s *study) searchStrangers(ctx context.Context) error {
 	s.searches = make([]search, len(s.people))
 	var mu sync.Mutex
-	return s.parallel(ctx, "comparing strangers", len(s.people), func(i int) {
+	err := s.parallel(ctx, "comparing strangers", len(s.people), func(i int) {
 		distances, all := s.distances(s.first(i), i)
 		var counted histogram
 		found := search{nearest: distances[0].distance, who: distances[0].person}
@@ -179,6 +180,16 @@ func (s *study) searchStrangers(ctx context.Context) error {
 		defer mu.Unlock()
 		s.strangers.merge(&counted)
 	})
+	if err != nil {
+		return err
+	}
+	// Both sides have a say, so everybody's crowd has to be known.
+	return s.parallel(ctx, "counting strangers", len(s.people), func(i int) {
+		at := &s.searches[i]
+		for n := range at.near {
+			at.near[n].expected = at.fitted.Expected(at.near[n].distance, s.searches[at.near[n].person].crowd)
+		}
+	})
 }
 
 // distances are those from a template to the first pictures of all but one person; and the
@@ -189,7 +200,7 @@ func (s *study) distances(from face.Template, without int) ([]neighbour, []float
 	for j := range s.people {
 		if j != without {
 			distance := from.Distance(s.first(j))
-			list, sample = append(list, neighbour{j, distance}), append(sample, float32(distance))
+			list, sample = append(list, neighbour{person: j, distance: distance}), append(sample, float32(distance))
 		}
 	}
 	return list, sample

@@ -250,7 +250,7 @@ func (s *study) isMatch(at *search, each neighbour, expected float64) bool {
 	if at.fitted.Calibrated() && each.distance > at.fitted.Radius(expected) {
 		return false
 	}
-	return at.fitted.Expected(each.distance, s.searches[each.person].crowd) <= expected
+	return each.expected <= expected
 }
 
 func (s *study) byExpected(expected float64) Rule {
@@ -288,7 +288,7 @@ func (s *study) claims() []Claim {
 		for i := range s.searches {
 			at := &s.searches[i]
 			for _, each := range at.near {
-				if at.fitted.Expected(each.distance, s.searches[each.person].crowd) <= claimed {
+				if each.expected <= claimed {
 					claim.Found++
 				}
 			}
@@ -363,7 +363,7 @@ func (s *study) pair(a, b int, distance float64) Pair {
 func (s *study) worstStrangers() []Pair {
 	pairs := []Pair{}
 	for i := range s.searches {
-		for _, each := range append(s.searches[i].near, neighbour{s.searches[i].who, s.searches[i].nearest}) {
+		for _, each := range append(s.searches[i].near, neighbour{person: s.searches[i].who, distance: s.searches[i].nearest}) {
 			if each.person > i || each.person == s.searches[i].who && s.searches[each.person].who != i {
 				pairs = append(pairs, s.pair(s.people[i].pictures[0], s.people[each.person].pictures[0], each.distance))
 			}

@@ -155,8 +155,9 @@ type strangers struct {
 const (
 	// nearPairs of real strangers set the spread: few enough to be the near tail, enough to count.
 	nearPairs = 50
-	// spreadSample made-up strangers are compared in pairs to set it.
-	spreadSample = 1500
+	// To set it, twice as many made-up strangers as there are real ones are compared in pairs, but
+	// no more than spreadSample.
+	spreadSample = 2000
 	spreadMax    = 0.2
 )
 
@@ -184,14 +185,15 @@ func newStrangers(random *rand.Rand, real []face.Template, s *study) *strangers 
 
 // setSpread looks for the spread at which that share of pairs is within a distance.
 func (m *strangers) setSpread(distance, share float64) {
-	shapes, lengths := make([][]float64, spreadSample), make([]float64, spreadSample)
+	count := min(2*len(m.from), spreadSample)
+	shapes, lengths := make([][]float64, count), make([]float64, count)
 	for i := range shapes {
 		shapes[i], lengths[i] = m.shape(), m.random.NormFloat64()
 	}
 	low, high := 0.0, spreadMax
 	for range 8 {
 		m.spread = (low + high) / 2
-		sample := make([]face.Template, spreadSample)
+		sample := make([]face.Template, count)
 		for i := range sample {
 			sample[i] = m.template(shapes[i], lengths[i])
 		}

@@ -38,8 +38,14 @@ func (s *Store) ChangeAccount(ctx context.Context, email string, change func(*fa
 		if forgotten(account, now) {
 			account = face.Account{}
 		}
+		before := account
 		if err := change(&account); err != nil {
 			return err
+		}
+		for _, action := range face.AccountActions(before, account) {
+			if _, err := audit(ctx, tx, account.Application, action, "", ""); err != nil {
+				return err
+			}
 		}
 		if now.Sub(s.pruned) >= pruneEvery {
 			s.pruned = now

@@ -36,7 +36,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err != nil {
 			return err
 		}
-		for _, name := range append(sets.buckets(), sessionsBucket, idsBucket, picturesBucket, searchesBucket, ownersBucket) {
+		for _, name := range append(sets.buckets(), sessionsBucket, idsBucket, picturesBucket, searchesBucket, ownersBucket, datesBucket, auditBucket) {
 			if _, err := bucket.CreateBucket(name); err != nil {
 				return err
 			}
@@ -44,7 +44,11 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err := putJSON(bucket, settingsKey, face.DefaultSettings()); err != nil {
 			return err
 		}
-		return putJSON(bucket, recordKey, application)
+		if err := putJSON(bucket, recordKey, application); err != nil {
+			return err
+		}
+		_, err = audit(ctx, tx, application.ID, face.AuditApplication, application.ID, "")
+		return err
 	})
 	if err != nil {
 		return err
@@ -81,7 +85,13 @@ func (s *Store) RenameApplication(ctx context.Context, application, name string)
 		if _, err := getJSON(r.Bucket, recordKey, &record); err != nil {
 			return err
 		}
+		if record.Name == name {
+			return nil
+		}
 		record.Name = name
+		if _, err := r.audit(ctx, face.AuditApplicationRename, application, ""); err != nil {
+			return err
+		}
 		return putJSON(r.Bucket, recordKey, record)
 	}, nil)
 }
@@ -102,6 +112,17 @@ func (s *Store) PutSettings(ctx context.Context, application string, settings fa
 		return err
 	}
 	return s.update(ctx, application, func(r records) error {
+		before := face.DefaultSettings()
+		if _, err := getJSON(r.Bucket, settingsKey, &before); err != nil {
+			return err
+		}
+		changed, err := face.SettingsDetail(before, settings)
+		if err != nil || changed == "" {
+			return err
+		}
+		if _, err := r.audit(ctx, face.AuditSettings, "", changed); err != nil {
+			return err
+		}
 		return putJSON(r.Bucket, settingsKey, settings)
 	}, nil)
 }
@@ -135,6 +156,9 @@ func (s *Store) CreateKey(ctx context.Context, key face.Key) error {
 		if err != nil {
 			return err
 		}
+		if _, err := audit(ctx, tx, key.Application, face.AuditKeyCreate, key.ID, face.KeyDetail(key)); err != nil {
+			return err
+		}
 		return putJSON(keys, key.Digest[:keyPrefixBytes], key)
 	})
 }
@@ -158,10 +182,12 @@ func (s *Store) Keys(ctx context.Context, application string) ([]face.Key, error
 func (s *Store) RevokeKey(ctx context.Context, application, id string) error {
 	return s.update(ctx, application, func(r records) error {
 		_, err := r.changeKey(id, func(key *face.Key) error {
-			if key.RevokedAt.IsZero() {
-				key.RevokedAt = time.Now().UTC()
+			if !key.RevokedAt.IsZero() {
+				return nil
 			}
-			return nil
+			key.RevokedAt = time.Now().UTC()
+			_, err := r.audit(ctx, face.AuditKeyRevoke, id, "")
+			return err
 		})
 		return err
 	}, nil)
@@ -175,11 +201,16 @@ func (s *Store) ChangeKey(ctx context.Context, application, id string, change fu
 			if err := change(key); err != nil {
 				return err
 			}
+			detail := face.KeyChangeDetail(before, *key)
 			before.Name, before.ExpiresAt, before.LastUsedAt = key.Name, key.ExpiresAt, key.LastUsedAt
 			if before != *key {
 				return errors.New("only name, expiry and last use of a key can change")
 			}
-			return nil
+			if detail == "" {
+				return nil
+			}
+			_, err := r.audit(ctx, face.AuditKeyChange, id, detail)
+			return err
 		})
 		return err
 	}, nil)

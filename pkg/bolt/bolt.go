@@ -3,14 +3,16 @@
 //
 // The file's buckets:
 //
-//	meta                       schema: its version; secret: 32 random bytes; owners: 32 more,
-//	                           encrypted, which tell whether the file of keys is the store's;
-//	                           erasures: which keys were destroyed, as a sum; models: what made
-//	                           the templates, and which bucket they are in
+//	meta                       schema: its version; erasures: which keys were destroyed, as a sum;
+//	                           models: what made the templates, and which bucket they are in;
+//	                           and encrypted: owners: 32 random bytes, which tell whether the
+//	                           file of keys is the store's; media: MediaSecrets; receipt: the
+//	                           seed of the key that signs receipts
 //	keys                       first 8 bytes of the digest → Key
 //	accounts                   keyed hash of an e-mail address → Account
 //	slots                      a sequence: the slots of the vault that are taken
 //	doomed                     slot → nothing: keys that are to be destroyed, see Erase
+//	audit                      number → AuditEntry, its hash
 //	applications/ID            record: Application; settings: Settings; generation: a counter;
 //	                           credits: what there is to spend
 //	applications/ID/sessions   number (big-endian) → flags, Session
@@ -21,6 +23,8 @@
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
 //	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
+//	applications/ID/dates      kind, time, session number or request ID → flags
+//	applications/ID/audit      a sequence → the number of an entry of the audit log
 //	applications/ID/graph      chunk number → a part of the HNSW snapshot
 //
 // Sessions, templates, pictures, saved searches and the graph are encrypted; the keys are in
@@ -29,7 +33,6 @@ package bolt
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -73,6 +76,7 @@ var (
 	applicationsBucket = []byte("applications")
 	slotsBucket        = []byte("slots")
 	doomedBucket       = []byte("doomed")
+	auditBucket        = []byte("audit") // of the store, and of each application
 
 	sessionsBucket = []byte("sessions")
 	idsBucket      = []byte("ids")
@@ -81,9 +85,12 @@ var (
 	ownersBucket   = []byte("owners")
 	bareBucket     = []byte("bare")
 	graphBucket    = []byte("graph")
+	datesBucket    = []byte("dates")
 
 	schemaKey     = []byte("schema")
-	secretKey     = []byte("secret")
+	secretKey     = []byte("secret") // of old stores
+	mediaKey      = []byte("media")
+	receiptKey    = []byte("receipt")
 	ownersKey     = []byte("owners")
 	erasuresKey   = []byte("erasures")
 	modelsKey     = []byte("models")
@@ -117,12 +124,15 @@ type Store struct {
 	kind   IndexKind
 	wanted face.Model // what it was opened for; zero: any
 	log    *slog.Logger
-	secret []byte
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
+	receiptSeed  []byte
 	// pruned is when accounts were last pruned; only the one transaction that writes looks at it.
 	pruned time.Time
+
+	mediaMu sync.RWMutex
+	media   []face.MediaSecret // newest first
 
 	mu     sync.RWMutex // guards shards, not what is in them, and model
 	shards map[string]*shard
@@ -146,6 +156,9 @@ func Open(directory string, options Options) (*Store, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
+	if err := finishRestore(directory); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(directory, FileName)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWaitMax, FreelistType: bbolt.FreelistMapType})
 	if errors.Is(err, bbolterrors.ErrTimeout) {
@@ -153,6 +166,10 @@ func Open(directory string, options Options) (*Store, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	// A restore that was killed has left keys there, which no erasure would know of.
+	if err := os.RemoveAll(filepath.Join(directory, restoringName)); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	store := &Store{db: db, kind: options.Index, wanted: options.Model, log: options.Log, shards: map[string]*shard{}}
 	if store.vault, err = store.openVault(filepath.Join(directory, KeysFileName)); err != nil {
@@ -202,22 +219,23 @@ func (s *Store) prepare() error {
 			if err := s.check(tx); err != nil {
 				return err
 			}
+			if err := s.openSecrets(tx); err != nil {
+				return err
+			}
+			if err := s.upgrade(tx); err != nil {
+				return err
+			}
 			return s.checkModel(tx)
 		}
-		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket} {
+		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket, auditBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
-		s.secret = make([]byte, secretBytes)
-		if _, err := rand.Read(s.secret); err != nil {
-			return err
-		}
-		meta = tx.Bucket(metaBucket)
-		if err := meta.Put(secretKey, s.secret); err != nil {
-			return err
-		}
 		if err := s.sealOwnersSecret(tx); err != nil {
+			return err
+		}
+		if err := s.openSecrets(tx); err != nil {
 			return err
 		}
 		return s.firstModel(tx)
@@ -234,25 +252,19 @@ func (s *Store) check(tx *bbolt.Tx) error {
 	if version != schemaVersion && version != schemaVersionModels {
 		return fmt.Errorf("the store has schema version %d, this program reads %d and %d: use the program version that wrote it", version, schemaVersion, schemaVersionModels)
 	}
-	s.secret = append([]byte(nil), meta.Get(secretKey)...)
-	if len(s.secret) != secretBytes {
-		return errors.New("the store's secret is damaged")
-	}
 	return s.checkVault(tx)
 }
 
 func (s *Store) sealOwnersSecret(tx *bbolt.Tx) error {
-	s.ownersSecret = make([]byte, secretBytes)
-	rand.Read(s.ownersSecret)
+	s.ownersSecret = newSecret()
 	slot, err := s.newSlot(tx)
+	if err == nil && slot != secretsSlot {
+		err = errors.New("a new store has keys already")
+	}
 	if err != nil {
 		return err
 	}
-	sealed, err := s.vault.seal(slot, place("", metaBucket, ownersKey), s.ownersSecret)
-	if err != nil {
-		return err
-	}
-	return tx.Bucket(metaBucket).Put(ownersKey, sealed)
+	return s.sealSecret(tx, ownersKey, s.ownersSecret)
 }
 
 // checkVault refuses a file of keys that is another store's, or an older copy of this one's.
@@ -282,9 +294,6 @@ func (s *Store) Close() error {
 	s.shards = nil
 	return errors.Join(append(failures, s.db.Close(), s.vault.close())...)
 }
-
-// Secret implements face.Gallery.
-func (s *Store) Secret(context.Context) ([]byte, error) { return append([]byte(nil), s.secret...), nil }
 
 // view reads one application's buckets.
 func (s *Store) view(ctx context.Context, application string, read func(records) error) error {

@@ -12,7 +12,8 @@ import (
 
 // DeleteApplication implements face.Gallery. Like Erase it deletes the records and dooms their
 // keys in one transaction, then drops the index and overwrites the keys; what stays in free
-// pages in the clear is the names of the application and its API keys.
+// pages in the clear is the names of the application and its API keys. Its entries stay in the
+// audit log, which knows IDs alone.
 func (s *Store) DeleteApplication(ctx context.Context, application string) error {
 	err := s.update(ctx, application, func(r records) error {
 		if err := r.deleteKeys(); err != nil {
@@ -23,10 +24,16 @@ func (s *Store) DeleteApplication(ctx context.Context, application string) error
 			return err
 		}
 		// Templates and pictures share the keys of their sessions and searches.
-		for _, bucket := range [][]byte{sessionsBucket, searchesBucket} {
-			if err := r.doomAll(bucket); err != nil {
-				return err
-			}
+		sessions, err := r.doomAll(sessionsBucket)
+		if err != nil {
+			return err
+		}
+		searches, err := r.doomAll(searchesBucket)
+		if err != nil {
+			return err
+		}
+		if _, err := r.audit(ctx, face.AuditApplicationDelete, application, face.ErasureDetail(sessions, searches)); err != nil {
+			return err
 		}
 		if err := r.deleteGraph(); err != nil {
 			return err
@@ -66,10 +73,10 @@ func (r records) deleteKeys() error {
 	return deleteFrom(keys, doomed)
 }
 
-// doomAll dooms the key of every record of a bucket. Only what opens is believed: a damaged
+// doomAll dooms the key of every record of a bucket, and counts them. Only what opens is believed: a damaged
 // record may name the key of somebody in another application.
-func (r records) doomAll(bucket []byte) error {
-	return r.Bucket.Bucket(bucket).ForEach(func(key, value []byte) error {
+func (r records) doomAll(bucket []byte) (doomed int, err error) {
+	err = r.Bucket.Bucket(bucket).ForEach(func(key, value []byte) error {
 		_, _, err := r.openValue(bucket, key, value)
 		if errors.Is(err, errErased) {
 			return nil
@@ -77,6 +84,8 @@ func (r records) doomAll(bucket []byte) error {
 		if err != nil {
 			return fmt.Errorf("nothing was deleted: %w", err)
 		}
+		doomed++
 		return r.doom(bucket, key)
 	})
+	return doomed, err
 }

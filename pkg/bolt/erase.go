@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	bbolt "go.etcd.io/bbolt"
 
@@ -17,77 +21,110 @@ import (
 // killed in between overwrites them when the store is opened again. Where overwriting fails the
 // records are deleted all the same, but the caller gets the error: nobody is told that
 // somebody was erased whose key is still there.
-func (s *Store) Erase(ctx context.Context, application string, ids []string) error {
-	return s.erase(ctx, application, func(r records) ([]uint64, []string, error) {
-		var numbers []uint64
-		var searches []string
+func (s *Store) Erase(ctx context.Context, application string, ids []string) (face.Erasure, error) {
+	return s.erase(ctx, application, face.AuditErase, func(r records) (list doomedList, err error) {
 		for _, id := range ids {
 			number := r.Bucket.Bucket(idsBucket).Get([]byte(id))
 			if number != nil {
 				each, err := numberOf(number)
 				if err != nil {
-					return nil, nil, err
+					return list, err
 				}
-				numbers = append(numbers, each)
+				list.numbers = append(list.numbers, each)
 			}
 			// Both, where a client has enrolled under the request_id of a search.
 			isSearch := r.Bucket.Bucket(searchesBucket).Get([]byte(id)) != nil
 			if isSearch {
-				searches = append(searches, id)
+				list.searches = append(list.searches, id)
 			}
 			if number == nil && !isSearch {
-				return nil, nil, face.NotFound("There is no session or saved search of that ID.")
+				return list, face.NotFound("There is no session or saved search of that ID.")
 			}
 		}
-		return numbers, searches, nil
+		if len(ids) == 1 {
+			list.object = ids[0]
+			return list, nil
+		}
+		list.pairs = []string{"ids", strings.Join(ids, ",")}
+		return list, nil
 	})
 }
 
-// EraseOwner implements face.Gallery.
-func (s *Store) EraseOwner(ctx context.Context, application, vendorData string) (sessions, searches int, err error) {
-	err = s.erase(ctx, application, func(r records) ([]uint64, []string, error) {
-		numbers, ids, err := s.owned(r, vendorData)
-		sessions, searches = len(numbers), len(ids)
-		return numbers, ids, err
+// EraseOwners implements face.Gallery.
+func (s *Store) EraseOwners(ctx context.Context, application string, vendorData []string) (face.Erasure, error) {
+	return s.erase(ctx, application, face.AuditErasePeople, func(r records) (list doomedList, err error) {
+		list.pairs = []string{"people", strconv.Itoa(len(vendorData))}
+		for _, each := range vendorData {
+			numbers, ids, err := s.owned(r, each)
+			if err != nil {
+				return list, err
+			}
+			list.numbers, list.searches = append(list.numbers, numbers...), append(list.searches, ids...)
+		}
+		return list, nil
 	})
-	if err != nil {
-		return 0, 0, err
-	}
-	return sessions, searches, nil
 }
 
-func (s *Store) erase(ctx context.Context, application string, which func(records) ([]uint64, []string, error)) error {
-	var numbers []uint64
-	err := s.update(ctx, application, func(r records) error {
-		var searches []string
-		var err error
-		if numbers, searches, err = which(r); err != nil {
+// EraseBefore implements face.Gallery.
+func (s *Store) EraseBefore(ctx context.Context, application string, sessions, searches time.Time, max int) (face.Erasure, error) {
+	return s.erase(ctx, application, face.AuditRetention, func(r records) (list doomedList, err error) {
+		if max < 1 {
+			return list, errors.New("at least one has to be erased at a time")
+		}
+		list.onlySome = true
+		if !sessions.IsZero() {
+			list.pairs = append(list.pairs, "sessions_before", sessions.UTC().Format(time.RFC3339))
+			err = r.eachDate(ownsSession, time.Time{}, sessions, true, func(what []byte, _ byte) (bool, error) {
+				number, err := numberOf(what)
+				list.numbers = append(list.numbers, number)
+				return len(list.numbers) < max, err
+			})
+		}
+		if err != nil || searches.IsZero() {
+			return list, err
+		}
+		list.pairs = append(list.pairs, "searches_before", searches.UTC().Format(time.RFC3339))
+		err = r.eachDate(ownsSearch, time.Time{}, searches, true, func(what []byte, _ byte) (bool, error) {
+			list.searches = append(list.searches, string(what))
+			return len(list.searches) < max, nil
+		})
+		return list, err
+	})
+}
+
+// A doomedList is what an erasure erases, and what its audit entry says of it.
+type doomedList struct {
+	numbers  []uint64 // of sessions
+	searches []string
+	object   string
+	pairs    []string
+	onlySome bool // it writes no entry where there is nothing to erase
+}
+
+func (s *Store) erase(ctx context.Context, application, action string, which func(records) (doomedList, error)) (face.Erasure, error) {
+	var list doomedList
+	var erasure face.Erasure
+	err := s.update(ctx, application, func(r records) (err error) {
+		if list, err = which(r); err != nil {
 			return err
 		}
-		slices.Sort(numbers)
-		numbers = slices.Compact(numbers)
-		slices.Sort(searches)
-		for _, number := range numbers {
-			if err := s.deleteSession(r, numberKey(number)); err != nil {
-				return err
-			}
-		}
-		for _, id := range slices.Compact(searches) {
-			if err := s.deleteSearch(r, id); err != nil {
-				return err
-			}
-		}
-		if len(numbers) == 0 {
+		slices.Sort(list.numbers)
+		list.numbers = slices.Compact(list.numbers)
+		slices.Sort(list.searches)
+		list.searches = slices.Compact(list.searches)
+		erasure.Sessions, erasure.Searches = len(list.numbers), len(list.searches)
+		if list.onlySome && erasure.Sessions+erasure.Searches == 0 {
 			return nil
 		}
-		if err := r.deleteGraph(); err != nil { // it holds their templates
+		erasure.Entry, err = r.audit(ctx, action, list.object, face.ErasureDetail(erasure.Sessions, erasure.Searches, list.pairs...))
+		if err != nil {
 			return err
 		}
-		return addGeneration(r.Bucket)
+		return s.deleteList(r, list)
 	}, func(shard *shard) error {
-		shard.sessions.Add(-int64(len(numbers)))
-		shard.delete(numbers)
-		if graph, ok := shard.approved.(*index.HNSW); ok && len(numbers) > 0 {
+		shard.sessions.Add(-int64(len(list.numbers)))
+		shard.delete(list.numbers)
+		if graph, ok := shard.approved.(*index.HNSW); ok && len(list.numbers) > 0 {
 			s.rebuildSoon(graph) // its nodes hold the templates still, in memory
 		}
 		return nil
@@ -95,9 +132,32 @@ func (s *Store) erase(ctx context.Context, application string, which func(record
 	// Also after an error: who repeats an erasure whose keys could not be overwritten is told
 	// that there is nothing to erase, which must then be true.
 	if failure := s.destroyDoomed(); failure != nil {
-		return failure
+		err = failure
 	}
-	return err
+	if err != nil {
+		return face.Erasure{}, err
+	}
+	return erasure, nil
+}
+
+func (s *Store) deleteList(r records, list doomedList) error {
+	for _, number := range list.numbers {
+		if err := s.deleteSession(r, numberKey(number)); err != nil {
+			return err
+		}
+	}
+	for _, id := range list.searches {
+		if err := s.deleteSearch(r, id); err != nil {
+			return err
+		}
+	}
+	if len(list.numbers) == 0 {
+		return nil
+	}
+	if err := r.deleteGraph(); err != nil { // it holds their templates
+		return err
+	}
+	return addGeneration(r.Bucket)
 }
 
 func (s *Store) deleteSession(r records, number []byte) error {
@@ -111,7 +171,10 @@ func (s *Store) deleteSession(r records, number []byte) error {
 	if err := s.deleteOwner(r, session.VendorData, ownsSession, number); err != nil {
 		return err
 	}
-	places := []location{{sessionsBucket, number}, {idsBucket, []byte(session.ID)}, {picturesBucket, []byte(session.PictureID)}}
+	places := []location{
+		{sessionsBucket, number}, {idsBucket, []byte(session.ID)}, {picturesBucket, []byte(session.PictureID)},
+		{datesBucket, dateKey(ownsSession, session.CreatedAt, number)},
+	}
 	return r.deleteAll(append(places, r.templatesOf(number)...))
 }
 
@@ -126,7 +189,10 @@ func (s *Store) deleteSearch(r records, id string) error {
 	if err := s.deleteOwner(r, search.VendorData, ownsSearch, []byte(id)); err != nil {
 		return err
 	}
-	return r.deleteAll([]location{{searchesBucket, []byte(id)}, {picturesBucket, []byte(search.PictureID)}})
+	return r.deleteAll([]location{
+		{searchesBucket, []byte(id)}, {picturesBucket, []byte(search.PictureID)},
+		{datesBucket, dateKey(ownsSearch, search.CreatedAt, []byte(id))},
+	})
 }
 
 // A location is a key in a bucket.
@@ -299,6 +365,15 @@ func (r records) forget(sessions, searches [][]byte) error {
 	err = r.Bucket.Bucket(ownersBucket).ForEach(func(key, _ []byte) error {
 		if len(key) > ownerHashBytes && gone[string(key[ownerHashBytes:])] {
 			places = append(places, location{ownersBucket, bytes.Clone(key)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = r.Bucket.Bucket(datesBucket).ForEach(func(key, _ []byte) error {
+		if len(key) > dateBytes && gone[string(key[:1])+string(key[dateBytes:])] {
+			places = append(places, location{datesBucket, bytes.Clone(key)})
 		}
 		return nil
 	})

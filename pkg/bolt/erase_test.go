@@ -86,9 +86,9 @@ func enrolSubject(t *testing.T, store *bolt.Store, s subject) {
 
 func eraseOwner(t *testing.T, store *bolt.Store, s subject) {
 	t.Helper()
-	sessions, searches, err := store.EraseOwner(t.Context(), gallerytest.Application, s.Session.VendorData)
-	if err != nil || sessions != 1 || searches != 1 {
-		t.Fatalf("%d sessions and %d searches, %v", sessions, searches, err)
+	erased, err := store.EraseOwners(t.Context(), gallerytest.Application, []string{s.Session.VendorData})
+	if err != nil || erased.Sessions != 1 || erased.Searches != 1 {
+		t.Fatalf("%+v, %v", erased, err)
 	}
 }
 
@@ -234,7 +234,7 @@ func TestNoTraces(t *testing.T) {
 				eraseOwner(t, store, s)
 				continue
 			}
-			if err := store.Erase(t.Context(), gallerytest.Application, []string{s.Session.ID, s.search.ID}); err != nil {
+			if _, err := store.Erase(t.Context(), gallerytest.Application, []string{s.Session.ID, s.search.ID}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -335,8 +335,8 @@ func TestEraseOldCopy(t *testing.T) {
 			if err != nil || total != 5 {
 				t.Fatalf("%d sessions, %v", total, err)
 			}
-			if sessions, searches, err := store.EraseOwner(t.Context(), gallerytest.Application, list[2].Session.VendorData); err != nil || sessions != 0 || searches != 0 {
-				t.Fatalf("%d sessions and %d searches are left of who was erased, %v", sessions, searches, err)
+			if erased, err := store.EraseOwners(t.Context(), gallerytest.Application, []string{list[2].Session.VendorData}); err != nil || erased.Sessions != 0 || erased.Searches != 0 {
+				t.Fatalf("%+v is left of who was erased, %v", erased, err)
 			}
 			closeStore(t, store)
 		}
@@ -345,6 +345,12 @@ func TestEraseOldCopy(t *testing.T) {
 				t.Fatalf("%s %q was left", r.bucket, r.key)
 			}
 		}
+		edit(t, old, func(tx *bbolt.Tx) error {
+			if dates := bucketOf(tx, "applications", gallerytest.Application, "dates").Stats().KeyN; dates != 10 {
+				t.Errorf("%d dates are left of five people", dates)
+			}
+			return nil
+		})
 		store = openStore(t, old, quiet(kind))
 		enrolSubject(t, store, list[3])
 		closeStore(t, store)
@@ -362,7 +368,7 @@ func TestEraseCrash(t *testing.T) {
 	}
 	ids := []string{list[1].Session.ID, list[1].search.ID}
 	for range 2 { // nobody is told that there is nothing while the keys are there
-		if err := store.Erase(t.Context(), gallerytest.Application, ids); err == nil || face.CodeOf(err) == face.CodeNotFound {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, ids); err == nil || face.CodeOf(err) == face.CodeNotFound {
 			t.Fatalf("the keys are still there, and Erase says %v", err)
 		}
 	}
@@ -402,7 +408,7 @@ func TestEraseCrash(t *testing.T) {
 		if err := unlock(); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.Erase(t.Context(), gallerytest.Application, ids); face.CodeOf(err) != face.CodeNotFound {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, ids); face.CodeOf(err) != face.CodeNotFound {
 			t.Fatal(err)
 		}
 		requireDoomed(t, directory, false)
@@ -545,7 +551,7 @@ func TestEraseGraph(t *testing.T) {
 	bothIndexes(t, func(t *testing.T, kind bolt.IndexKind) {
 		directory := copyStore(t, whole)
 		store := openStore(t, directory, quiet(kind))
-		if err := store.Erase(t.Context(), gallerytest.Application, []string{erased.Session.ID}); err != nil {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, []string{erased.Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 		requireGone(t, store)
@@ -576,7 +582,7 @@ func TestEraseGraphInARow(t *testing.T) {
 	directory, _, enrolments := graphStore(t)
 	store, log := openGraph(t, directory, believed)
 	for _, enrolment := range enrolments[:30] {
-		if err := store.Erase(t.Context(), gallerytest.Application, []string{enrolment.Session.ID}); err != nil {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, []string{enrolment.Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -618,7 +624,7 @@ func testSnapshotKeys(t *testing.T, whole string, chunks []record, enrolments []
 			})
 		})
 		store := openStore(t, directory, quiet(bolt.ExactIndex))
-		if err := store.Erase(t.Context(), gallerytest.Application, []string{erased.Session.ID}); err != nil {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, []string{erased.Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 		requireChunks(t, chunks, directory, false)

@@ -81,11 +81,11 @@ func (sh *shard) earlier(ctx context.Context, numbers []uint64, distanceMax floa
 	var group errgroup.Group
 	for i, number := range numbers {
 		group.Go(func() error {
-			probe, ok := sh.scan().Vector(number)
-			if !ok {
-				probe, ok = sh.blocklisted.Vector(number)
+			probe, there := sh.scan().Vector(number)
+			if !there {
+				probe, there = sh.blocklisted.Vector(number)
 			}
-			if !ok {
+			if !there {
 				return nil // it has left the gallery
 			}
 			for _, part := range []*index.Exact{sh.scan(), sh.blocklisted} {

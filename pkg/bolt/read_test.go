@@ -145,7 +145,7 @@ func TestTemplatesRefuses(t *testing.T) {
 		directory, _, enrolments := filledStore(t, 5)
 		old := copyStore(t, directory)
 		store := openStore(t, directory, quiet(""))
-		if err := store.Erase(t.Context(), gallerytest.Application, []string{enrolments[1].Session.ID}); err != nil {
+		if _, err := store.Erase(t.Context(), gallerytest.Application, []string{enrolments[1].Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 		closeStore(t, store)

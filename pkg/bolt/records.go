@@ -40,17 +40,32 @@ const (
 )
 
 func flagsOf(session *face.Session) byte {
-	var flags byte
-	switch session.Status {
-	case face.Approved:
-		flags |= flagApproved
-	case face.Declined:
-		flags |= flagDeclined
-	}
+	flags := statusFlag(session.Status)
 	if session.Blocklisted {
 		flags |= flagBlocklisted
 	}
 	return flags
+}
+
+// statusFlag is also all the flags of a saved search.
+func statusFlag(status face.Status) byte {
+	switch status {
+	case face.Approved:
+		return flagApproved
+	case face.Declined:
+		return flagDeclined
+	}
+	return 0
+}
+
+func statusOf(flags byte) face.Status {
+	switch {
+	case flags&flagApproved != 0:
+		return face.Approved
+	case flags&flagDeclined != 0:
+		return face.Declined
+	}
+	return face.InReview
 }
 
 // flagsBytes stand before what is sealed.

@@ -201,7 +201,7 @@ func (s *Store) adopt(ctx context.Context, shards map[string]*shard, drop bool) 
 	if err != nil {
 		return unmade, false, err
 	}
-	next, err := s.changeModels()
+	next, err := s.changeModels(ctx)
 	if err != nil {
 		return unmade, false, err
 	}
@@ -253,7 +253,7 @@ func (sh *shard) become(fresh *shard) {
 }
 
 // changeModels is the one transaction in which everything becomes the next model's.
-func (s *Store) changeModels() (next face.Model, err error) {
+func (s *Store) changeModels(ctx context.Context) (next face.Model, err error) {
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		sets, err := readTemplateSets(tx)
 		if err != nil {
@@ -276,7 +276,7 @@ func (s *Store) changeModels() (next face.Model, err error) {
 				return err
 			}
 			for _, number := range unmade {
-				if err := errors.Join(bare.Put(number, []byte{}), r.leaveGallery(number)); err != nil {
+				if err := errors.Join(bare.Put(number, []byte{}), r.leaveGallery(ctx, number)); err != nil {
 					return err
 				}
 			}
@@ -301,12 +301,13 @@ const (
 )
 
 // leaveGallery changes a session that has no template of the next model.
-func (r records) leaveGallery(number []byte) error {
+func (r records) leaveGallery(ctx context.Context, number []byte) error {
 	var session face.Session
 	found, err := r.openJSON(sessionsBucket, number, &session)
 	if err != nil || !found || !session.InGallery() {
 		return err
 	}
+	before := session
 	session.Comment = unmadeComment
 	if session.Blocklisted {
 		session.Comment = unmadeBlockedComment
@@ -316,7 +317,10 @@ func (r records) leaveGallery(number []byte) error {
 	if err != nil {
 		return err
 	}
-	return r.sealJSON(slot, sessionsBucket, number, flagsOf(&session), session)
+	if err := r.putSession(slot, session, nil); err != nil {
+		return err
+	}
+	return r.auditChange(ctx, before, session)
 }
 
 // dropOldSets deletes templates that are of neither the model in use nor the next one: what was

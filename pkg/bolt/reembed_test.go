@@ -132,7 +132,7 @@ func testReembed(t *testing.T, kind bolt.IndexKind) {
 	requireFoundBy(t, store, enrolments[0].Template, "person-0", true)
 
 	// What happens meanwhile.
-	if err := store.Erase(t.Context(), ours, []string{"person-3", "person-50"}); err != nil {
+	if _, err := store.Erase(t.Context(), ours, []string{"person-3", "person-50"}); err != nil {
 		t.Fatal(err)
 	}
 	made, bare := enrolments[4].Session.ID, enrolments[45].Session.ID
@@ -285,7 +285,7 @@ func TestReembedDrop(t *testing.T) {
 		store = openStore(t, directory, withModel(nextModel))
 	}
 	for i := range 10 {
-		if err := store.Erase(t.Context(), ours, []string{enrolments[i].Session.ID}); err != nil {
+		if _, err := store.Erase(t.Context(), ours, []string{enrolments[i].Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -302,11 +302,11 @@ func TestReembedErase(t *testing.T) {
 	makeNext(t, store, unmade(t, store))
 	old := t.TempDir()
 	copyFile(t, directory, old, bolt.FileName)
-	if err := store.Erase(t.Context(), ours, []string{"person-1"}); err != nil {
+	if _, err := store.Erase(t.Context(), ours, []string{"person-1"}); err != nil {
 		t.Fatal(err)
 	}
-	if sessions, _, err := store.EraseOwner(t.Context(), ours, "vendor-6"); err != nil || sessions != 1 {
-		t.Fatal(sessions, err)
+	if _, err := store.EraseOwners(t.Context(), ours, []string{"vendor-6"}); err != nil {
+		t.Fatal(err)
 	}
 	closeStore(t, store)
 	for _, name := range []string{"templates", "templates2"} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strconv"
 
 	"facesearch/pkg/face"
 )
@@ -31,7 +32,12 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 		if err != nil {
 			return err
 		}
-		return s.putEnrolment(r, slot, session, enrolment)
+		if err := s.putEnrolment(r, slot, session, enrolment); err != nil {
+			return err
+		}
+		_, err = r.audit(ctx, face.AuditEnrol, session.ID, face.AuditDetail("number", strconv.FormatUint(session.Number, 10),
+			"status", string(session.Status), "blocklisted", strconv.FormatBool(session.Blocklisted)))
+		return err
 	}, func(shard *shard) error {
 		if known != nil {
 			return nil
@@ -71,6 +77,9 @@ func (s *Store) putEnrolment(r records, slot uint64, session face.Session, enrol
 // putSession stores a session's record and its template, if it has one, each behind its flags.
 func (r records) putSession(slot uint64, session face.Session, template face.Template) error {
 	number, flags := numberKey(session.Number), flagsOf(&session)
+	if err := r.putDate(ownsSession, session.CreatedAt, number, flags); err != nil {
+		return err
+	}
 	if err := r.sealJSON(slot, sessionsBucket, number, flags, session); err != nil {
 		return err
 	}
@@ -144,7 +153,10 @@ func (s *Store) Change(ctx context.Context, application, id string, change func(
 			return nil
 		}
 		template, err = r.replaceSession(session, moved)
-		return err
+		if err != nil {
+			return err
+		}
+		return r.auditChange(ctx, *found, session)
 	}, func(shard *shard) error {
 		if !moved { // to put the same template again would wear a graph out
 			return nil
@@ -155,6 +167,22 @@ func (s *Store) Change(ctx context.Context, application, id string, change func(
 		return face.Session{}, err
 	}
 	return session, nil
+}
+
+// auditChange writes an entry for each thing that was changed about a session.
+func (r records) auditChange(ctx context.Context, from, to face.Session) error {
+	var failures []error
+	write := func(changed bool, action, detail string) {
+		if changed {
+			_, err := r.audit(ctx, action, to.ID, detail)
+			failures = append(failures, err)
+		}
+	}
+	write(from.Status != to.Status || from.Comment != to.Comment, face.AuditStatus,
+		face.AuditDetail("from", string(from.Status), "to", string(to.Status)))
+	write(from.Blocklisted != to.Blocklisted, face.AuditBlocklist, face.AuditDetail("blocklisted", strconv.FormatBool(to.Blocklisted)))
+	write(from.Details != to.Details, face.AuditDetails, "")
+	return errors.Join(failures...)
 }
 
 // changeable reports whether a session became another only in what may change.
@@ -247,14 +275,7 @@ func (s *Store) eachOwned(r records, vendorData string, visit func(number, value
 }
 
 func passes(filter face.SessionFilter, flags byte) bool {
-	status := face.InReview
-	switch {
-	case flags&flagApproved != 0:
-		status = face.Approved
-	case flags&flagDeclined != 0:
-		status = face.Declined
-	}
-	return (filter.Status == "" || filter.Status == status) &&
+	return (filter.Status == "" || filter.Status == statusOf(flags)) &&
 		(filter.Blocklisted == nil || *filter.Blocklisted == (flags&flagBlocklisted != 0))
 }
 
@@ -265,42 +286,6 @@ func (s *Store) Size(ctx context.Context, application string) (int, error) {
 		return 0, err
 	}
 	return shard.len(), ctx.Err()
-}
-
-// SaveSearch implements face.Gallery.
-func (s *Store) SaveSearch(ctx context.Context, application string, search face.SavedSearch, picture face.Picture) error {
-	return s.update(ctx, application, func(r records) error {
-		if r.Bucket.Bucket(searchesBucket).Get([]byte(search.ID)) != nil {
-			// To replace it would leave the first one in a free page, with a key that no erasure
-			// would know of.
-			return face.Conflict("There is a saved search with this ID already.")
-		}
-		slot, err := s.newSlot(r.Tx())
-		if err != nil {
-			return err
-		}
-		if err := r.putPicture(slot, search.PictureID, picture); err != nil {
-			return err
-		}
-		if err := s.putOwner(r, search.VendorData, ownsSearch, []byte(search.ID)); err != nil {
-			return err
-		}
-		return r.sealJSON(slot, searchesBucket, []byte(search.ID), 0, search)
-	}, nil)
-}
-
-// SavedSearch implements face.Gallery.
-func (s *Store) SavedSearch(ctx context.Context, application, id string) (face.SavedSearch, error) {
-	var search face.SavedSearch
-	var found bool
-	err := s.view(ctx, application, func(r records) (err error) {
-		found, err = r.openJSON(searchesBucket, []byte(id), &search)
-		return err
-	})
-	if err == nil && !found {
-		err = face.NotFound("There is no saved search of that ID.")
-	}
-	return search, err
 }
 
 // A stored picture is the length of its content type in one byte, the type, the data.

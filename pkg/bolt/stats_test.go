@@ -31,7 +31,7 @@ func TestStats(t *testing.T) {
 			}
 			defer store.Close()
 			requireStats(t, store, want)
-			if err := store.Erase(context.Background(), "a", ids[:2]); err != nil {
+			if _, err := store.Erase(context.Background(), "a", ids[:2]); err != nil {
 				t.Fatal(err)
 			}
 			requireStats(t, store, [4]int{2, 3, 2, 1})

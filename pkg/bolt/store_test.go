@@ -244,9 +244,22 @@ func TestOpenSchema(t *testing.T) {
 			requireRefused(t, directory, bolt.ExactIndex, row.says, "this program reads 1")
 		})
 	}
-	t.Run("ErrSecret", func(t *testing.T) {
+	for _, name := range []string{"media", "receipt"} {
+		t.Run("ErrSecret "+name, func(t *testing.T) {
+			directory, _, _ := filledStore(t, 3)
+			edit(t, directory, func(tx *bbolt.Tx) error {
+				sealed := slices.Clone(bucketOf(tx, "meta").Get([]byte(name)))
+				sealed[len(sealed)-1] ^= 1
+				return bucketOf(tx, "meta").Put([]byte(name), sealed)
+			})
+			requireRefused(t, directory, bolt.ExactIndex, "damaged")
+		})
+	}
+	t.Run("ErrSecret of an old store", func(t *testing.T) {
 		directory, _, _ := filledStore(t, 3)
-		edit(t, directory, func(tx *bbolt.Tx) error { return bucketOf(tx, "meta").Put([]byte("secret"), []byte("short")) })
+		edit(t, directory, func(tx *bbolt.Tx) error {
+			return errors.Join(bucketOf(tx, "meta").Delete([]byte("media")), bucketOf(tx, "meta").Put([]byte("secret"), []byte("short")))
+		})
 		requireRefused(t, directory, bolt.ExactIndex, "secret")
 	})
 }

@@ -73,11 +73,7 @@ func (v *vault) begin(directory string) error {
 	if err := v.file.Sync(); err != nil {
 		return err
 	}
-	parent, err := os.Open(directory)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return syncDirectory(directory)
 }
 
 // openVault opens the file of a store that is there already.

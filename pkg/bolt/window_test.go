@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -122,7 +123,7 @@ func TestErasuresKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := store.Erase(t.Context(), "a", []string{"one", "three"}); err != nil {
+	if _, err := store.Erase(t.Context(), "a", []string{"one", "two"}); err != nil {
 		t.Fatal(err)
 	}
 	if requireKnown(store) == 0 {
@@ -132,6 +133,25 @@ func TestErasuresKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	store = open()
-	defer store.Close()
 	requireKnown(store)
+
+	var backup bytes.Buffer
+	if err := store.Backup(t.Context(), &backup); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Erase(t.Context(), "a", []string{"three"}); err != nil {
+		t.Fatal(err)
+	}
+	sum := requireKnown(store)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), &backup, directory, true); err != nil {
+		t.Fatal(err)
+	}
+	store = open()
+	defer store.Close()
+	if requireKnown(store) != sum {
+		t.Error("the restored store has other erasures than the one before it")
+	}
 }

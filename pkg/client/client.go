@@ -72,6 +72,8 @@ type Match struct {
 	VendorData           *string `json:"vendor_data"`
 	Status               string  `json:"status"`
 	IsBlocklisted        bool    `json:"is_blocklisted"`
+	// ExpectedFalseMatches is nil unless the application's settings ask for it.
+	ExpectedFalseMatches *float64 `json:"expected_false_matches"`
 }
 
 // A SearchAnswer is what is read of a search's answer; Raw is all of it.

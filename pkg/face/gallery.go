@@ -1,6 +1,10 @@
 package face
 
-import "context"
+import (
+	"context"
+	"crypto/ed25519"
+	"time"
+)
 
 // A Gallery keeps applications with all that is theirs, and finds the sessions near a
 // template. Every method is safe for concurrent use.
@@ -9,9 +13,15 @@ import "context"
 // survives kill -9), and every later call sees it; one that returns an error has changed
 // nothing. Nothing of one application is reachable with the ID of another.
 type Gallery interface {
-	// Secret returns 32 random bytes, made with the store and the same ever since: what the
-	// addresses of pictures are signed with.
-	Secret(ctx context.Context) ([]byte, error)
+	// MediaSecrets are what the addresses of pictures are signed with, newest first, each of 32
+	// random bytes; the first is made with the store.
+	MediaSecrets(ctx context.Context) ([]MediaSecret, error)
+	// RotateMediaSecret makes a new one. Those before it are kept for as long as an address may
+	// still be valid, or not at all when they are revoked.
+	RotateMediaSecret(ctx context.Context, revoke bool) error
+	// ReceiptKey is what erasure receipts are signed with, made with the store and the same
+	// ever since.
+	ReceiptKey(ctx context.Context) (ed25519.PrivateKey, error)
 
 	// CreateApplication stores a new application with DefaultSettings. CodeConflict: the ID
 	// is taken.
@@ -21,7 +31,7 @@ type Gallery interface {
 	// RenameApplication changes its name. CodeNotFound: there is no such application.
 	RenameApplication(ctx context.Context, application, name string) error
 	// DeleteApplication destroys an application with its keys, settings, sessions, saved searches
-	// and account, as Erase does. CodeNotFound: there is no such application.
+	// and account, as Erase does; AuditWhole still lists its entries. CodeNotFound: there is no such application.
 	DeleteApplication(ctx context.Context, application string) error
 	// Settings returns those of an application. CodeNotFound: there is no such application.
 	Settings(ctx context.Context, application string) (Settings, error)
@@ -35,6 +45,9 @@ type Gallery interface {
 	// what there is then. CodeInsufficientCredits: it would be less than 0; CodeInvalid: more
 	// than CreditsLimit.
 	AddCredits(ctx context.Context, application string, credits int64) (balance int64, err error)
+	// Charge takes them away in the same way for an answer, or gives them back when credits is
+	// negative, without an entry in the audit log: of searches it has none.
+	Charge(ctx context.Context, application string, credits int64) (balance int64, err error)
 
 	// CreateKey stores a key. CodeConflict: its ID or its digest is taken. CodeNotFound: there
 	// is no such application. CodeInvalid: it has no scope.
@@ -72,10 +85,14 @@ type Gallery interface {
 	// Erase destroys sessions and saved searches: when it returns nil, nothing that was stored
 	// of them can be read from anything the gallery keeps. CodeNotFound: one of the IDs is
 	// neither; then nothing is erased.
-	Erase(ctx context.Context, application string, ids []string) error
-	// EraseOwner does the same with every session and saved search of a vendor_data, and says
-	// how many there were.
-	EraseOwner(ctx context.Context, application, vendorData string) (sessions, searches int, err error)
+	Erase(ctx context.Context, application string, ids []string) (Erasure, error)
+	// EraseOwners does the same with every session and saved search of some vendor_data, which
+	// may be none.
+	EraseOwners(ctx context.Context, application string, vendorData []string) (Erasure, error)
+	// EraseBefore does the same with sessions and saved searches that were created before a
+	// time; a zero time stands for none of them. At most max of each are erased, oldest first:
+	// whoever calls it again until nothing was erased has erased all.
+	EraseBefore(ctx context.Context, application string, sessions, searches time.Time, max int) (Erasure, error)
 	// Size is how many sessions searches of this application compare with.
 	Size(ctx context.Context, application string) (int, error)
 	// Candidates finds the sessions at most distanceMax from the template; the nearest
@@ -101,6 +118,22 @@ type Gallery interface {
 	SaveSearch(ctx context.Context, application string, search SavedSearch, picture Picture) error
 	// SavedSearch finds one. CodeNotFound: this application has none of that ID.
 	SavedSearch(ctx context.Context, application, id string) (SavedSearch, error)
+	// Searches lists the saved searches that pass the filter, by the time they were made and then
+	// by ID, and counts all that do.
+	Searches(ctx context.Context, application string, filter SearchFilter) (list []SavedSearch, total int, err error)
+	// ReviewSearch changes a saved search's status, and keeps the review that did it, as
+	// SavedSearch.Reviewed does. CodeNotFound: this application has none of that ID.
+	ReviewSearch(ctx context.Context, application, id string, review Review) (SavedSearch, error)
 	// Picture finds a kept picture. CodeNotFound: this application has none of that ID.
 	Picture(ctx context.Context, application, id string) (Picture, error)
+
+	// Audit lists entries of the audit log that are of one application, and counts them. Every
+	// method that changes something writes its entry together with the change, in the name of the
+	// context's Actor, but SaveSearch, Charge, and what else a search or a failed registration
+	// leaves behind: a key's last use, the tries of a code. One that changes nothing writes none,
+	// but for Erase and EraseOwners, whose receipts need one.
+	Audit(ctx context.Context, application string, page AuditPage) (list []AuditEntry, total int, err error)
+	// AuditWhole lists entries of all applications, and of none. An entry that is damaged is
+	// listed with a hash that is not its own.
+	AuditWhole(ctx context.Context, page AuditPage) (list []AuditEntry, total int, err error)
 }

@@ -3,6 +3,7 @@ package face
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -102,6 +103,44 @@ type SavedSearch struct {
 	Template Template `json:"template,omitempty"`
 	// Model is the ID of what made the template; empty stands for DefaultModel.
 	Model string `json:"model,omitempty"`
+	// Reviews are the decisions of people since, oldest first; Status is that of the last.
+	Reviews []Review `json:"reviews,omitempty"`
+}
+
+// A Review is a person's decision on a saved search.
+type Review struct {
+	Status  Status    `json:"status"`
+	Before  Status    `json:"before"` // the status until then
+	Comment string    `json:"comment"`
+	By      Actor     `json:"by"`
+	At      time.Time `json:"at"`
+}
+
+// Reviewed is the search after a review.
+func (s SavedSearch) Reviewed(review Review) SavedSearch {
+	review.Before, s.Status = s.Status, review.Status
+	s.Reviews = append(slices.Clone(s.Reviews), review)
+	return s
+}
+
+// A SearchFilter says which saved searches to list; zero values let everything pass.
+type SearchFilter struct {
+	Status     Status
+	VendorData string
+	// From is the first time that passes, To the first that no longer does.
+	From, To time.Time
+	// Offset searches are left out first; at most Limit are listed.
+	Offset, Limit int
+	OldestFirst   bool
+}
+
+// MediaLife is how long the address of a picture is valid.
+const MediaLife = time.Hour
+
+// A MediaSecret is what addresses of pictures were signed with since some time.
+type MediaSecret struct {
+	Secret []byte    `json:"secret"`
+	Since  time.Time `json:"since"`
 }
 
 // An Application is one tenant: nothing of it is visible through another's key.

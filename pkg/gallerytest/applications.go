@@ -1,7 +1,6 @@
 package gallerytest
 
 import (
-	"bytes"
 	"math"
 	"sync"
 	"testing"
@@ -9,44 +8,6 @@ import (
 
 	"facesearch/pkg/face"
 )
-
-func testSecret(t *testing.T, place func(testing.TB) Harness) {
-	f := open(t, place)
-	read := func() []byte {
-		secret, err := f.store.Secret(f.Context())
-		if err != nil {
-			f.Fatal(err)
-		}
-		return secret
-	}
-	first := read()
-	t.Run("OK", func(t *testing.T) {
-		if len(first) != 32 || bytes.Equal(first, make([]byte, 32)) {
-			t.Fatalf("%d bytes, %x", len(first), first)
-		}
-		if !bytes.Equal(first, read()) {
-			t.Fatal("two calls differ")
-		}
-	})
-	t.Run("OK the caller has a copy", func(t *testing.T) {
-		clear(read())
-		if !bytes.Equal(first, read()) {
-			t.Fatal("what a caller did to his copy changed the store's")
-		}
-	})
-	t.Run("OK the same after a restart", func(t *testing.T) {
-		f.reopen()
-		if !bytes.Equal(first, read()) {
-			t.Fatal("changed")
-		}
-	})
-	t.Run("OK another store has another", func(t *testing.T) {
-		secret, err := open(t, place).store.Secret(t.Context())
-		if err != nil || bytes.Equal(first, secret) {
-			t.Fatalf("the same, or %v", err)
-		}
-	})
-}
 
 func testCreateApplication(t *testing.T, place func(testing.TB) Harness) {
 	f := open(t, place)

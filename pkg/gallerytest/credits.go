@@ -42,6 +42,19 @@ func testCredits(t *testing.T, place func(testing.TB) Harness) {
 			t.Fatalf("%d added: refused, but %d answered and %d there, want %d", added, balance, f.credits(ours), want)
 		}
 	}
+	for _, charged := range []int64{2, -4, 0, 5, -3} {
+		want -= charged
+		if balance, err := f.store.Charge(t.Context(), ours, charged); err != nil || balance != want || f.credits(ours) != want {
+			t.Fatalf("%d charged: %d answered and %d there, want %d, %v", charged, balance, f.credits(ours), want, err)
+		}
+	}
+	for _, charged := range []int64{want + 1, math.MaxInt64, math.MinInt64} {
+		balance, err := f.store.Charge(t.Context(), ours, charged)
+		requireCode(t, "Charge", err, face.CodeInsufficientCredits)
+		if balance != 0 || f.credits(ours) != want {
+			t.Fatalf("%d charged: refused, but %d answered and %d there, want %d", charged, balance, f.credits(ours), want)
+		}
+	}
 	if got := f.credits(theirs); got != 0 {
 		t.Fatalf("the other application has %d", got)
 	}
@@ -63,7 +76,7 @@ func testCreditsConcurrently(t *testing.T, place func(testing.TB) Harness) {
 	for range spenders {
 		group.Go(func() {
 			for range each {
-				balance, err := f.store.AddCredits(t.Context(), ours, -1)
+				balance, err := f.store.Charge(t.Context(), ours, 1)
 				switch {
 				case err == nil && balance >= 0:
 					spent.Add(1)

@@ -80,7 +80,7 @@ func testCrowd(t *testing.T, place func(testing.TB) Harness) {
 		probe := templateOf("another probe")
 		found := f.candidates(ours, probe, everything, 3)
 		gone, left := found.List[0], found.List[1]
-		if err := f.store.Erase(t.Context(), ours, []string{gone.Session.ID}); err != nil {
+		if _, err := f.store.Erase(t.Context(), ours, []string{gone.Session.ID}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := f.store.Change(t.Context(), ours, left.Session.ID, func(s *face.Session) { s.Status, s.Blocklisted = face.Declined, false }); err != nil {

@@ -18,7 +18,8 @@ func (f *fixture) requireGone(t testing.TB, enrolment face.Enrolment) {
 	requireCode(t, "Picture", err, face.CodeNotFound)
 	_, err = f.store.Change(ctx, ours, session.ID, func(*face.Session) {})
 	requireCode(t, "Change", err, face.CodeNotFound)
-	requireCode(t, "Erase", f.store.Erase(ctx, ours, []string{session.ID}), face.CodeNotFound)
+	_, err = f.store.Erase(ctx, ours, []string{session.ID})
+	requireCode(t, "Erase", err, face.CodeNotFound)
 	if found := f.candidates(ours, enrolment.Template, 0, 5); found.Total != 0 || len(found.List) != 0 || len(found.Blocklisted) != 0 {
 		t.Fatalf("a search finds who was erased: %+v", found)
 	}
@@ -67,7 +68,7 @@ func (f *fixture) save(application, vendorData string) (face.SavedSearch, face.P
 
 func (f *fixture) erase(t testing.TB, ids ...string) {
 	t.Helper()
-	if err := f.store.Erase(f.Context(), ours, ids); err != nil {
+	if _, err := f.store.Erase(f.Context(), ours, ids); err != nil {
 		t.Fatal("Erase:", err)
 	}
 }
@@ -126,7 +127,8 @@ func testErase(t *testing.T, place func(testing.TB) Harness) {
 		f.enrol(theirs, foreign)
 		for name, id := range map[string]string{"unknown": newID(), "empty": "", "foreign": foreign.Session.ID, "of a picture": stays.Session.PictureID, "number": "1"} {
 			for _, ids := range [][]string{{id}, {stays.Session.ID, search.ID, id}, {id, search.ID, stays.Session.ID}} {
-				requireCode(t, name, f.store.Erase(t.Context(), ours, ids), face.CodeNotFound)
+				_, err := f.store.Erase(t.Context(), ours, ids)
+				requireCode(t, name, err, face.CodeNotFound)
 			}
 		}
 		for range 2 {
@@ -188,7 +190,7 @@ func (f *fixture) testEraseAnew(t *testing.T, number uint64) {
 	}
 }
 
-func testEraseOwner(t *testing.T, place func(testing.TB) Harness) {
+func testEraseOwners(t *testing.T, place func(testing.TB) Harness) {
 	f := open(t, place)
 	f.createApplication(theirs)
 	vendors := []string{"", "user", "user-1", "user-12", "User-1", "user-1\x00", "user-1/s"}
@@ -211,9 +213,9 @@ func testEraseOwner(t *testing.T, place func(testing.TB) Harness) {
 	f.enrol(theirs, foreign)
 	require := func(t *testing.T, vendorData string, wantSessions, wantSearches int) {
 		t.Helper()
-		gotSessions, gotSearches, err := f.store.EraseOwner(t.Context(), ours, vendorData)
-		if err != nil || gotSessions != wantSessions || gotSearches != wantSearches {
-			t.Fatalf("%d sessions and %d searches, want %d and %d; %v", gotSessions, gotSearches, wantSessions, wantSearches, err)
+		erased, err := f.store.EraseOwners(t.Context(), ours, []string{vendorData, vendorData})
+		if err != nil || erased.Sessions != wantSessions || erased.Searches != wantSearches {
+			t.Fatalf("%+v, want %d sessions and %d searches; %v", erased, wantSessions, wantSearches, err)
 		}
 	}
 	for name, vendorData := range map[string]string{"unknown": "nobody", "empty": "", "a part": "user-", "with a space": "user-1 "} {
@@ -288,9 +290,9 @@ func testEraseConcurrently(t *testing.T, place func(testing.TB) Harness) {
 			if i%3 == 0 {
 				continue // these stay
 			}
-			sessions, count, err := f.store.EraseOwner(t.Context(), ours, enrolments[i].Session.VendorData)
-			if err != nil || sessions != 1 || count != 1 {
-				return fmt.Errorf("erased %d sessions, %d searches, %w", sessions, count, err)
+			erased, err := f.store.EraseOwners(t.Context(), ours, []string{enrolments[i].Session.VendorData})
+			if err != nil || erased.Sessions != 1 || erased.Searches != 1 {
+				return fmt.Errorf("erased %+v, %w", erased, err)
 			}
 			if _, err := f.store.Session(t.Context(), ours, enrolments[i].Session.ID); face.CodeOf(err) != face.CodeNotFound {
 				return fmt.Errorf("who was erased gives %w", err)

@@ -3,6 +3,7 @@ package gallerytest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"facesearch/pkg/face"
@@ -57,6 +58,10 @@ func calls(names things) []call {
 		}},
 		{"AddCredits", func(ctx context.Context, store Store, application string) error {
 			_, err := store.AddCredits(ctx, application, -1)
+			return err
+		}},
+		{"Charge", func(ctx context.Context, store Store, application string) error {
+			_, err := store.Charge(ctx, application, 1)
 			return err
 		}},
 		{"CreateKey", func(ctx context.Context, store Store, application string) error {
@@ -127,13 +132,30 @@ func calls(names things) []call {
 			_, err := store.Picture(ctx, application, names.picture)
 			return err
 		}},
+		{"Searches", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.Searches(ctx, application, face.SearchFilter{Limit: 5})
+			return err
+		}},
+		{"ReviewSearch", func(ctx context.Context, store Store, application string) error {
+			_, err := store.ReviewSearch(ctx, application, names.search, newReview(face.Approved))
+			return err
+		}},
+		{"Audit", func(ctx context.Context, store Store, application string) error {
+			_, _, err := store.Audit(ctx, application, face.AuditPage{Limit: 5})
+			return err
+		}},
+		{"EraseBefore", func(ctx context.Context, store Store, application string) error {
+			_, err := store.EraseBefore(ctx, application, moment(-1), moment(-1), 5)
+			return err
+		}},
 		// Last, as the others need what these erase.
-		{"EraseOwner", func(ctx context.Context, store Store, application string) error {
-			_, _, err := store.EraseOwner(ctx, application, newEnrolment(names.session).Session.VendorData)
+		{"EraseOwners", func(ctx context.Context, store Store, application string) error {
+			_, err := store.EraseOwners(ctx, application, []string{newEnrolment(names.session).Session.VendorData})
 			return err
 		}},
 		{"Erase", func(ctx context.Context, store Store, application string) error {
-			return store.Erase(ctx, application, []string{names.search})
+			_, err := store.Erase(ctx, application, []string{names.search})
+			return err
 		}},
 	}
 }
@@ -189,6 +211,13 @@ func testOtherApplication(t *testing.T, place func(testing.TB) Harness) {
 				if list, total := f.sessions(theirs, face.SessionFilter{VendorData: vendorData, Limit: 5}); len(list) != 0 || total != 0 {
 					t.Fatalf("%v, %d in all", list, total)
 				}
+			}
+			if list, total, err := f.store.Searches(ctx, theirs, face.SearchFilter{Limit: 5}); err != nil || len(list) != 0 || total != 0 {
+				t.Fatalf("%v, %d in all, %v", list, total, err)
+			}
+			if entries, total, err := f.store.Audit(ctx, theirs, face.AuditPage{Limit: 5}); err != nil || total != len(entries) ||
+				slices.ContainsFunc(entries, func(entry face.AuditEntry) bool { return entry.Application != theirs }) {
+				t.Fatalf("%v, %d in all, %v", entries, total, err)
 			}
 			if keys, err := f.store.Keys(ctx, theirs); err != nil || len(keys) != 0 {
 				t.Fatalf("%v, %v", keys, err)
@@ -250,17 +279,20 @@ func (f *fixture) requireNotTheirs(t *testing.T, names things) {
 	_, err = f.store.Change(ctx, theirs, names.session, looks[3].give)
 	requireCode(t, "Change", err, face.CodeNotFound)
 	for _, id := range []string{names.session, names.search} {
-		requireCode(t, "Erase", f.store.Erase(ctx, theirs, []string{id}), face.CodeNotFound)
+		_, err = f.store.Erase(ctx, theirs, []string{id})
+		requireCode(t, "Erase", err, face.CodeNotFound)
+		_, err = f.store.ReviewSearch(ctx, theirs, id, newReview(face.Declined))
+		requireCode(t, "ReviewSearch", err, face.CodeNotFound)
 	}
 	for _, id := range []string{names.session, names.search} {
-		sessions, searches, err := f.store.EraseOwner(ctx, theirs, "vendor of "+id)
-		if err != nil || sessions != 0 || searches != 0 {
-			t.Fatalf("EraseOwner: %d sessions and %d searches, %v", sessions, searches, err)
+		erased, err := f.store.EraseOwners(ctx, theirs, []string{"vendor of " + id})
+		if err != nil || erased.Sessions != 0 || erased.Searches != 0 {
+			t.Fatalf("EraseOwners: %+v, %v", erased, err)
 		}
 	}
 }
 
-// testCancelledContext leaves out Secret, which has nothing to wait for.
+// testCancelledContext leaves out MediaSecrets and ReceiptKey, which have nothing to wait for.
 func testCancelledContext(t *testing.T, place func(testing.TB) Harness) {
 	f := open(t, place)
 	names := f.fill(ours)
@@ -277,6 +309,13 @@ func testCancelledContext(t *testing.T, place func(testing.TB) Harness) {
 		}},
 		call{"ChangeAccount", func(ctx context.Context, store Store, _ string) error {
 			_, err := store.ChangeAccount(ctx, "somebody@example.org", func(*face.Account) error { return nil })
+			return err
+		}},
+		call{"RotateMediaSecret", func(ctx context.Context, store Store, _ string) error {
+			return store.RotateMediaSecret(ctx, true)
+		}},
+		call{"AuditWhole", func(ctx context.Context, store Store, _ string) error {
+			_, _, err := store.AuditWhole(ctx, face.AuditPage{Limit: 5})
 			return err
 		}},
 		call{"KeyByDigest", func(ctx context.Context, store Store, _ string) error {

@@ -101,14 +101,15 @@ func eraseOne(store face.Gallery, id string) error {
 	search, _ := searchBy(id)
 	_, err := store.SavedSearch(ctx, ours, search.ID)
 	if err == nil {
-		return store.Erase(ctx, ours, []string{search.ID, id})
+		_, err = store.Erase(ctx, ours, []string{search.ID, id})
+		return err
 	}
 	if face.CodeOf(err) != face.CodeNotFound {
 		return err
 	}
-	sessions, searches, err := store.EraseOwner(ctx, ours, newEnrolment(id).Session.VendorData)
-	if err == nil && (sessions != 1 || searches != 0) {
-		err = fmt.Errorf("%d sessions and %d searches were erased, want one session", sessions, searches)
+	erased, err := store.EraseOwners(ctx, ours, []string{newEnrolment(id).Session.VendorData})
+	if err == nil && (erased.Sessions != 1 || erased.Searches != 0) {
+		err = fmt.Errorf("%d sessions and %d searches were erased, want one session", erased.Sessions, erased.Searches)
 	}
 	return err
 }
@@ -235,6 +236,7 @@ func testKill(t *testing.T, place func(testing.TB) Harness) {
 	for id, one := range all {
 		f.requireLife(t, id, one)
 	}
+	f.requireAuditWhole(t)
 	t.Logf("%d rounds, %d steps acknowledged, %d sessions", rounds, steps, len(all))
 	if steps == 0 {
 		t.Fatal("no process came as far as its first step: nothing was tested")

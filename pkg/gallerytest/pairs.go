@@ -35,7 +35,7 @@ func testPairs(t *testing.T, place func(testing.TB) Harness) {
 		want("one has left", 3)
 		f.change(t, ids[1], func(s *face.Session) { s.Blocklisted = true })
 		want("it is blocklisted", 6)
-		if err := f.store.Erase(t.Context(), ours, []string{ids[0], ids[3]}); err != nil {
+		if _, err := f.store.Erase(t.Context(), ours, []string{ids[0], ids[3]}); err != nil {
 			t.Fatal(err)
 		}
 		want("two were erased", 1)

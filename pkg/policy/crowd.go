@@ -25,9 +25,9 @@ const (
 	// crowdRowsMin sessions in a sample are needed to fit a crowd.
 	crowdRowsMin = 500
 	// The tail is fitted between the nearest 0.3 % and 5 % of the sample, but not to the nearest
-	// four, which are too few to count, and may be the person's own other pictures.
+	// seven, which are too few to count, and may be the person's own other pictures.
 	tailFrom    = 0.003
-	tailRankMin = 5
+	tailRankMin = 8
 	tailPoints  = 12
 )
 

@@ -203,3 +203,44 @@ func TestDecideByExpected(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// BenchmarkStrangers is what a search with five matches adds.
+func BenchmarkStrangers(b *testing.B) {
+	random := rand.New(rand.NewPCG(8, 8))
+	crowd := face.NewCrowd(gammas(random, 0.74, face.CrowdRows))
+	for b.Loop() {
+		s := policy.NewStrangers(dlib, 100_000, crowd)
+		s.Radius(0.1)
+		for range 5 {
+			s.Expected(0.4, crowd)
+		}
+	}
+}
+
+// TestStrangersOwnPictures: a few more pictures of the probe's person in the gallery do not
+// look like a crowd.
+func TestStrangersOwnPictures(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 9))
+	others := gammas(random, 0.74, 600)
+	alone := policy.NewStrangers(dlib, 600, face.NewCrowd(append([]float32{}, others...))).Expected(0.45, face.Crowd{})
+	with := policy.NewStrangers(dlib, 604, face.NewCrowd(append(repeat(0.25, 4), others...))).Expected(0.45, face.Crowd{})
+	if with > 4*alone {
+		t.Errorf("%v strangers expected, %v without the person's own pictures", with, alone)
+	}
+}
+
+// TestStrangersGroup: a small group that lies far from all others does not make the whole
+// gallery a candidate.
+func TestStrangersGroup(t *testing.T) {
+	random := rand.New(rand.NewPCG(10, 10))
+	for _, share := range []int{100, 50, 25} {
+		sample := append(gammas(random, 0.2, 1000/share), gammas(random, 4, 1000)...)
+		s := policy.NewStrangers(dlib, 500, face.NewCrowd(sample))
+		if radius := s.Radius(1); radius > 1.7 {
+			t.Errorf("one in %d: radius %v", share, radius)
+		}
+		if got := s.Expected(2.5, face.Crowd{}); got < 25 {
+			t.Errorf("one in %d: %v of 500 expected where all are", share, got)
+		}
+	}
+}

@@ -29,13 +29,13 @@ func (s *Service) charged(ctx context.Context, application string, settings face
 	if !settings.CreditsMetered {
 		return keep()
 	}
-	if _, err := s.gallery.AddCredits(ctx, application, -1); err != nil {
+	if _, err := s.gallery.Charge(ctx, application, 1); err != nil {
 		return err
 	}
 	err := keep()
 	if err != nil {
 		// Also when the client has gone away, which is what may have failed.
-		_, back := s.gallery.AddCredits(context.WithoutCancel(ctx), application, 1)
+		_, back := s.gallery.Charge(context.WithoutCancel(ctx), application, -1)
 		err = errors.Join(err, back)
 	}
 	return err

@@ -97,9 +97,9 @@ func (g *failing) Credits(ctx context.Context, application string) (int64, error
 	return g.Gallery.Credits(ctx, application)
 }
 
-func (g *failing) AddCredits(ctx context.Context, application string, credits int64) (int64, error) {
+func (g *failing) Charge(ctx context.Context, application string, credits int64) (int64, error) {
 	g.asked.Add(1)
-	return g.Gallery.AddCredits(ctx, application, credits)
+	return g.Gallery.Charge(ctx, application, credits)
 }
 
 func (f *fixture) serviceOver(gallery face.Gallery, workers, waitingMax int) *search.Service {

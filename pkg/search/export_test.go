@@ -23,3 +23,6 @@ func (l Line) Enter(ctx context.Context) (leave func(), err error) { return l.en
 
 // Waiting is how many wait now.
 func (l Line) Waiting() int { return int(l.waiting.Load()) }
+
+// RetentionStep is how much is erased in one transaction.
+const RetentionStep = retentionStep

@@ -56,7 +56,7 @@ func TestSaved(t *testing.T) {
 		}
 	})
 	t.Run("Erased", func(t *testing.T) {
-		if err := f.store.Erase(t.Context(), f.application, []string{second.ID}); err != nil {
+		if _, err := f.store.Erase(t.Context(), f.application, []string{second.ID}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // then somebody else gets the ID

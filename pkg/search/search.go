@@ -146,7 +146,9 @@ type Result struct {
 	Outcome   Outcome
 	// Sessions are those of the outcome's matches, in the same order.
 	Sessions []face.Session
-	Timings  Timings
+	// Saved is what is kept of a search that is shown again, nil for one that was just made.
+	Saved   *face.SavedSearch
+	Timings Timings
 }
 
 // Search finds who in the application's gallery the largest face of a picture looks like.
