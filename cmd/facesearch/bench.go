@@ -66,7 +66,7 @@ func (c *benchPhoto) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	defer os.RemoveAll(directory)
-	flags := serverFlags{Data: directory, Models: c.Models, Index: "exact", Workers: c.Workers, Waiting: 1024}
+	flags := serverFlags{Data: directory, Models: c.Models, Embedder: defaultEmbedder, Index: "exact", Workers: c.Workers, Waiting: 1024}
 	parts, err := flags.load(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
