@@ -129,5 +129,6 @@ func (c *reembedCommand) ask(ctx context.Context, method string, order any) (sta
 	if err != nil {
 		return state, err
 	}
-	return state, askRunning(request, c.Data, &state)
+	err = askRunning(request, c.Data, &state)
+	return state, err
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"facesearch/pkg/client"
 	"facesearch/pkg/face"
 	"facesearch/pkg/search"
 )
@@ -64,11 +63,11 @@ func (r *reembedder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case http.MethodPost:
 		var order reembedOrder
 		if err := json.NewDecoder(http.MaxBytesReader(w, request.Body, 64*1024)).Decode(&order); err != nil {
-			answerOwner(w, http.StatusBadRequest, client.Error{Code: string(face.CodeInvalid), Detail: "The body is not the JSON that is expected here."})
+			answerOwner(w, http.StatusBadRequest, refusal(face.CodeInvalid, "The body is not the JSON that is expected here."))
 			return
 		}
 		if !r.begin(order) {
-			answerOwner(w, http.StatusConflict, client.Error{Code: string(face.CodeConflict), Detail: "The gallery is being moved already, or the server is stopping."})
+			answerOwner(w, http.StatusConflict, refusal(face.CodeConflict, "The gallery is being moved already, or the server is stopping."))
 			return
 		}
 	case http.MethodDelete:
@@ -84,6 +83,10 @@ func (r *reembedder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	state := r.state
 	state.Done, state.Total = r.done.Load(), r.total.Load()
 	answerOwner(w, http.StatusOK, state)
+}
+
+func refusal(code face.Code, detail string) map[string]string {
+	return map[string]string{"error": string(code), "detail": detail}
 }
 
 func answerOwner(w http.ResponseWriter, status int, value any) {
@@ -125,6 +128,7 @@ func (r *reembedder) run(ctx context.Context, order reembedOrder) (search.Reembe
 	if err != nil {
 		return search.ReembedResult{}, err
 	}
+	r.log.Info("a move to another embedding model begins", "model", fresh.Model.ID)
 	result, err := r.parts.service.Reembed(ctx, r.parts.store, search.ReembedRequest{
 		Embedder: fresh.Embedder, Parallel: order.Parallel, DropMissing: order.DropMissing,
 		Progress: func(done, total int) {
