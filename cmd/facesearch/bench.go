@@ -67,7 +67,7 @@ func (c *benchPhoto) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	defer os.RemoveAll(directory)
-	flags := serverFlags{Data: directory, Models: c.Models, Index: "exact", Workers: c.Workers, Waiting: 1024}
+	flags := serverFlags{Data: directory, Models: c.Models, Embedder: defaultEmbedder, Index: "exact", Workers: c.Workers, Waiting: 1024}
 	parts, err := flags.load(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -133,7 +133,8 @@ func (c *benchPhoto) prepare(ctx context.Context, parts *serverParts, photograph
 // syntheticNorm is the length of a template of dlib's.
 const syntheticNorm = 1.4
 
-func syntheticTemplate(random *rand.Rand) (template face.Template) {
+func syntheticTemplate(random *rand.Rand) face.Template {
+	template := make(face.Template, face.TemplateDim)
 	var squares float64
 	for i := range template {
 		value := random.NormFloat64()

@@ -12,7 +12,6 @@ import (
 	"facesearch/index"
 	"facesearch/pkg/bench"
 	"facesearch/pkg/bolt"
-	"facesearch/pkg/face"
 	"facesearch/pkg/policy"
 )
 
@@ -88,7 +87,7 @@ func (c *benchIndex) templates() (*bench.Templates, error) {
 
 // storedTemplates has nothing that says whose they are.
 func storedTemplates(directory, application string) (*bench.Templates, error) {
-	templates := &bench.Templates{Name: "a store", Dim: face.TemplateDim}
+	templates := &bench.Templates{Name: "a store"}
 	for template, err := range bolt.Templates(directory, application) {
 		if errors.Is(err, bolt.ErrLocked) {
 			return nil, fmt.Errorf("%w: stop the server, or measure with a copy of the directory that was made while it was stopped", err)
@@ -96,7 +95,8 @@ func storedTemplates(directory, application string) (*bench.Templates, error) {
 		if err != nil {
 			return nil, err
 		}
-		templates.People = append(templates.People, [][]float32{slices.Clone(template[:])})
+		templates.Dim = len(template)
+		templates.People = append(templates.People, [][]float32{slices.Clone(template)})
 	}
 	if len(templates.People) == 0 {
 		return nil, fmt.Errorf("nobody is enrolled in the store in %s", directory)

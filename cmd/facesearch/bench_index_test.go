@@ -119,7 +119,7 @@ func testBenchStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := range people {
-			enrolment := face.Enrolment{Session: face.Session{ID: fmt.Sprint("session-", n), VendorData: "a-person", Status: face.Approved}}
+			enrolment := face.Enrolment{Session: face.Session{ID: fmt.Sprint("session-", n), VendorData: "a-person", Status: face.Approved}, Template: make(face.Template, face.TemplateDim)}
 			for i := range enrolment.Template {
 				enrolment.Template[i] = float32(random.NormFloat64() / 12)
 			}

@@ -42,6 +42,7 @@ type cli struct {
 	Demo       demoCommand       `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
 	Bench      benchCommand      `cmd:"" help:"Measure."`
 	Evaluate   evaluateCommand   `cmd:"" help:"Measure how far to trust matches, over pictures of which you know whom they show."`
+	Reembed    reembedCommand    `cmd:"" help:"Move a gallery to another embedding model, from its kept pictures, while the server goes on."`
 	Health     healthCommand     `cmd:"" help:"Ask a server whether it is ready: exit status 0 when it is."`
 }
 

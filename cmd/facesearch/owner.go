@@ -27,8 +27,8 @@ const ownerSocket = "owner.sock"
 
 const ownerTimeout = 30 * time.Second
 
-// serveOwner listens on the owner's socket until stop is called.
-func serveOwner(data string, server *api.Server, gallery face.Gallery, log *slog.Logger) (stop func(), err error) {
+// serveOwner listens on the owner's socket until stop is called; moves answers at reembedPath.
+func serveOwner(data string, server *api.Server, gallery face.Gallery, moves http.Handler, log *slog.Logger) (stop func(), err error) {
 	path := filepath.Join(data, ownerSocket)
 	// The store is locked by this process, so a socket that is there was left by a dead one.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,10 @@ func serveOwner(data string, server *api.Server, gallery face.Gallery, log *slog
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	owner := newHTTPServer(api.Owner(server, gallery), log)
+	requests := http.NewServeMux()
+	requests.Handle(reembedPath, moves)
+	requests.Handle("/", api.Owner(server, gallery))
+	owner := newHTTPServer(requests, log)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

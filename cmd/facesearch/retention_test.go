@@ -46,7 +46,7 @@ func backdate(t *testing.T, data string) {
 	if err := store.PutSettings(t.Context(), of, settings); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := store.Enrol(t.Context(), of, face.Enrolment{Session: face.Session{ID: "long-ago", Status: face.Approved, CreatedAt: long}}); err != nil {
+	if _, _, err := store.Enrol(t.Context(), of, face.Enrolment{Session: face.Session{ID: "long-ago", Status: face.Approved, CreatedAt: long}, Template: make(face.Template, face.TemplateDim)}); err != nil {
 		t.Fatal(err)
 	}
 	search := face.SavedSearch{ID: "long-ago", CreatedAt: long, Status: face.Approved, Result: json.RawMessage(`{}`)}

@@ -21,7 +21,7 @@ import (
 	"facesearch/pkg/attributes"
 	"facesearch/pkg/bolt"
 	"facesearch/pkg/dlib"
-	"facesearch/pkg/policy"
+	"facesearch/pkg/face"
 	"facesearch/pkg/search"
 )
 
@@ -42,16 +42,17 @@ func defaultWorkers() int { return runtime.NumCPU() }
 
 // serverFlags are those of a command that runs a server.
 type serverFlags struct {
-	Addr              string `help:"Address to listen at." default:"127.0.0.1:8080"`
-	Data              string `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
-	Models            string `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
-	Index             string `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
-	Workers           int    `help:"Pictures worked on at once." default:"${workers}"`
-	Waiting           int    `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
-	BootstrapKey      string `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
-	PublicURL         string `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
-	LogFormat         string `help:"Log as text or json." enum:"text,json" default:"text"`
-	Dev               bool   `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
+	Addr              string       `help:"Address to listen at." default:"127.0.0.1:8080"`
+	Data              string       `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
+	Models            string       `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
+	Embedder          embedderName `help:"Model that makes templates: dlib; dlib:FILE, other weights of its network; or onnx:FILE, a network with its description beside it." default:"dlib" placeholder:"NAME"`
+	Index             string       `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
+	Workers           int          `help:"Pictures worked on at once." default:"${workers}"`
+	Waiting           int          `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
+	BootstrapKey      string       `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
+	PublicURL         string       `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
+	LogFormat         string       `help:"Log as text or json." enum:"text,json" default:"text"`
+	Dev               bool         `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
 	registrationFlags `embed:""`
 	networkFlags      `embed:""`
 	quiet             bool   // log warnings only
@@ -135,7 +136,9 @@ func (c *serverFlags) serve(ctx context.Context, to streams, ready func(address,
 	if err != nil {
 		return err
 	}
-	stopOwner, err := serveOwner(c.Data, handler, parts.store, log)
+	moves := &reembedder{parts: parts, flags: c, log: log}
+	defer moves.stop()
+	stopOwner, err := serveOwner(c.Data, handler, parts.store, moves, log)
 	if err != nil {
 		return err
 	}
@@ -201,55 +204,53 @@ func shutdown(server *http.Server, served chan error) error {
 
 // serverParts are what serve opens and has to close.
 type serverParts struct {
-	engine    *dlib.Engine
+	embedder  *embedder // the one in use; reembed may change it
 	estimator *attributes.Estimator
 	store     *bolt.Store
 	service   *search.Service
 }
 
-// load checks and opens models and store, side by side.
+// load checks and opens models and store, side by side. Only of the default embedder it is known
+// before it is open which store it fits.
 func (c *serverFlags) load(ctx context.Context, log *slog.Logger) (*serverParts, error) {
 	if err := models.Verify(c.Models); err != nil {
 		return nil, err
 	}
-	parts := &serverParts{}
-	var group errgroup.Group
-	group.Go(func() (err error) {
-		parts.engine, err = dlib.Open(ctx, c.Models, c.Workers)
+	parts, name, model := &serverParts{}, c.Embedder, face.DefaultModel
+	openEmbedder := func() (err error) {
+		parts.embedder, err = openEmbedder(ctx, name, c.Models, c.Workers, log)
 		return err
-	})
+	}
+	var group errgroup.Group
+	if name == defaultEmbedder {
+		group.Go(openEmbedder)
+	} else {
+		if err := openEmbedder(); err != nil {
+			return nil, err
+		}
+		model = parts.embedder.Model
+	}
 	group.Go(func() (err error) {
 		parts.estimator, err = openEstimator(c.Models, c.Workers)
 		return err
 	})
 	group.Go(func() (err error) {
-		parts.store, err = bolt.Open(c.Data, bolt.Options{Index: bolt.IndexKind(c.Index), Log: log})
+		parts.store, err = bolt.Open(c.Data, bolt.Options{Index: bolt.IndexKind(c.Index), Model: model, Log: log})
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return nil, errors.Join(err, parts.close())
-	}
-	calibration, err := dlibCalibration()
-	if err != nil {
 		return nil, errors.Join(err, parts.close())
 	}
 	waiting := c.Waiting
 	if waiting == 0 {
 		waiting = waitingPerWorker * c.Workers
 	}
-	parts.service = search.New(parts.store, parts.engine, parts.estimator, search.Options{
-		Workers: c.Workers, WaitingMax: waiting, Confidence: dlib.Confidence, Calibration: calibration,
+	parts.service = search.New(parts.store, parts.embedder.Engine, parts.estimator, search.Options{
+		Workers: c.Workers, WaitingMax: waiting, Confidence: dlib.Confidence,
+		Calibration: parts.embedder.Calibration, Model: parts.embedder.Model,
 	})
+	log.Info("embedding model loaded", "model", parts.embedder.Model.ID, "dim", parts.embedder.Model.Dim)
 	return parts, nil
-}
-
-// dlibCalibration says what distances between templates of the model in use mean.
-func dlibCalibration() (policy.Calibration, error) {
-	data, err := models.Calibration(models.Embedder)
-	if err != nil {
-		return policy.Calibration{}, err
-	}
-	return policy.ParseCalibration(data)
 }
 
 func openEstimator(directory string, workers int) (*attributes.Estimator, error) {
@@ -268,8 +269,8 @@ func (p *serverParts) close() error {
 	if p.estimator != nil {
 		p.estimator.Close()
 	}
-	if p.engine != nil {
-		p.engine.Close()
+	if p.embedder != nil {
+		p.embedder.close()
 	}
 	return errors.Join(failures...)
 }

@@ -144,8 +144,8 @@ func peopleOf(pictures []Picture) []person {
 	return people
 }
 
-func (s *study) first(person int) *face.Template {
-	return &s.input.Pictures[s.people[person].pictures[0]].Template
+func (s *study) first(person int) face.Template {
+	return s.input.Pictures[s.people[person].pictures[0]].Template
 }
 
 // searchStrangers searches each person's first picture among everybody else's.
@@ -194,7 +194,7 @@ func (s *study) searchStrangers(ctx context.Context) error {
 
 // distances are those from a template to the first pictures of all but one person; and the
 // same as the sample of a crowd.
-func (s *study) distances(from *face.Template, without int) ([]neighbour, []float32) {
+func (s *study) distances(from face.Template, without int) ([]neighbour, []float32) {
 	list := make([]neighbour, 0, len(s.people))
 	sample := make([]float32, 0, len(s.people))
 	for j := range s.people {
@@ -211,7 +211,7 @@ func (s *study) searchMates(ctx context.Context) error {
 	for i, person := range s.people {
 		for at, picture := range person.pictures {
 			for _, other := range person.pictures[:at] {
-				s.mates.add(s.input.Pictures[picture].Template.Distance(&s.input.Pictures[other].Template))
+				s.mates.add(s.input.Pictures[picture].Template.Distance(s.input.Pictures[other].Template))
 			}
 			if at > 0 {
 				s.probes = append(s.probes, probe{picture: picture, person: i})
@@ -220,7 +220,7 @@ func (s *study) searchMates(ctx context.Context) error {
 	}
 	return s.parallel(ctx, "searching for mates", len(s.probes), func(i int) {
 		p := &s.probes[i]
-		template := &s.input.Pictures[p.picture].Template
+		template := s.input.Pictures[p.picture].Template
 		p.mate, p.rank = template.Distance(s.first(p.person)), 1
 		others, sample := s.distances(template, p.person)
 		for _, each := range others {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ var options = accuracy.Options{Calibration: facetest.Calibration(), Expected: 0.
 
 // picture is of a person at a place on an axis of their own, or a shared one.
 func picture(person string, at ...float64) accuracy.Picture {
-	p := accuracy.Picture{Person: person, Thumb: []byte("thumb")}
+	p := accuracy.Picture{Person: person, Thumb: []byte("thumb"), Template: make(face.Template, face.TemplateDim)}
 	for i, v := range at {
 		p.Template[i] = float32(v)
 	}
@@ -112,12 +113,12 @@ func hubsOf(people int, seed uint64, spread float64) accuracy.Input {
 	for n := range people {
 		person := fmt.Sprint("person ", n)
 		hub := math.Exp(spread * random.NormFloat64())
-		var at face.Template
+		at := make(face.Template, face.TemplateDim)
 		for i, deviation := range deviations {
 			at[i] = float32(deviation * hub * random.NormFloat64())
 		}
 		for p := range 2 {
-			picture := accuracy.Picture{Person: person, File: fmt.Sprintf("%d-%d", n, p), Template: at}
+			picture := accuracy.Picture{Person: person, File: fmt.Sprintf("%d-%d", n, p), Template: slices.Clone(at)}
 			for i, deviation := range deviations {
 				picture.Template[i] += float32(0.3 * deviation * random.NormFloat64())
 			}

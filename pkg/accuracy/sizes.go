@@ -38,7 +38,7 @@ func (s *study) sizes(ctx context.Context) ([]Size, error) {
 	random := rand.New(rand.NewPCG(s.options.Seed, 7))
 	var real []face.Template
 	for i := range s.people {
-		real = append(real, *s.first(i))
+		real = append(real, s.first(i))
 	}
 	random.Shuffle(len(real), func(i, j int) { real[i], real[j] = real[j], real[i] })
 	made := newStrangers(random, real, s)
@@ -56,12 +56,12 @@ func (s *study) sizes(ctx context.Context) ([]Size, error) {
 func (s *study) size(ctx context.Context, people int, real, probes []face.Template, made *strangers) (Size, error) {
 	c := s.options.Calibration
 	size := Size{People: people, Real: min(len(real), people), Threshold: c.AutoThreshold(people, s.options.Expected)}
-	x := index.NewExact(face.TemplateDim)
+	x := index.NewExact(len(s.first(0)))
 	keys, vectors := make([]uint64, people), make([][]float32, people)
 	for i := range people {
 		keys[i] = uint64(i)
 		if i < size.Real {
-			vectors[i] = real[i][:]
+			vectors[i] = real[i]
 			continue
 		}
 		if i%1000 == 0 {
@@ -70,8 +70,7 @@ func (s *study) size(ctx context.Context, people int, real, probes []face.Templa
 				return size, err
 			}
 		}
-		template := made.draw()
-		vectors[i] = template[:]
+		vectors[i] = made.draw()
 	}
 	if err := x.PutAll(keys, vectors); err != nil {
 		return size, err
@@ -84,7 +83,7 @@ func (s *study) size(ctx context.Context, people int, real, probes []face.Templa
 	found, foundExpected, any, anyExpected := 0, 0, 0, 0
 	for i := range probes {
 		s.options.Progress("searching "+plural(people), i, len(probes))
-		bySimilarity, byExpected, calibrated, err := g.search(ctx, &probes[i], c.Distance(size.Threshold), s.options.Expected)
+		bySimilarity, byExpected, calibrated, err := g.search(ctx, probes[i], c.Distance(size.Threshold), s.options.Expected)
 		if err != nil {
 			return size, err
 		}
@@ -106,14 +105,14 @@ type grown struct {
 }
 
 // search does what a server does, under both rules, and counts the strangers.
-func (g *grown) search(ctx context.Context, probe *face.Template, distanceMax, expected float64) (bySimilarity, byExpected int, calibrated bool, err error) {
-	crowd, err := g.crowd(ctx, probe[:])
+func (g *grown) search(ctx context.Context, probe face.Template, distanceMax, expected float64) (bySimilarity, byExpected int, calibrated bool, err error) {
+	crowd, err := g.crowd(ctx, probe)
 	if err != nil {
 		return 0, 0, false, err
 	}
 	fitted := policy.NewStrangers(g.calibration, len(g.vectors), crowd)
 	radius := fitted.Radius(expected)
-	within, err := g.index.Within(ctx, probe[:], max(distanceMax, radius), math.MaxInt)
+	within, err := g.index.Within(ctx, probe, max(distanceMax, radius), math.MaxInt)
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -148,9 +147,9 @@ func (g *grown) crowd(ctx context.Context, point []float32) (face.Crowd, error) 
 // from the mean is spread so that as many pairs come as near to each other as of the real ones.
 type strangers struct {
 	random *rand.Rand
-	mean   [face.TemplateDim]float64
-	from   [][face.TemplateDim]float64 // real templates about the mean
-	spread float64                     // standard deviation of the logarithm of the distance
+	mean   []float64
+	from   [][]float64 // real templates about the mean
+	spread float64     // standard deviation of the logarithm of the distance
 }
 
 const (
@@ -163,14 +162,14 @@ const (
 )
 
 func newStrangers(random *rand.Rand, real []face.Template, s *study) *strangers {
-	made := &strangers{random: random}
+	made := &strangers{random: random, mean: make([]float64, len(s.first(0)))}
 	for _, template := range real {
 		for j, v := range template {
 			made.mean[j] += float64(v) / float64(len(real))
 		}
 	}
 	for _, template := range real {
-		var about [face.TemplateDim]float64
+		about := make([]float64, len(made.mean))
 		for j, v := range template {
 			about[j] = (float64(v) - made.mean[j]) / math.Sqrt(float64(max(1, len(real)-1)))
 		}
@@ -187,7 +186,7 @@ func newStrangers(random *rand.Rand, real []face.Template, s *study) *strangers 
 // setSpread looks for the spread at which that share of pairs is within a distance.
 func (m *strangers) setSpread(distance, share float64) {
 	count := min(2*len(m.from), spreadSample)
-	shapes, lengths := make([][face.TemplateDim]float64, count), make([]float64, count)
+	shapes, lengths := make([][]float64, count), make([]float64, count)
 	for i := range shapes {
 		shapes[i], lengths[i] = m.shape(), m.random.NormFloat64()
 	}
@@ -196,12 +195,12 @@ func (m *strangers) setSpread(distance, share float64) {
 		m.spread = (low + high) / 2
 		sample := make([]face.Template, count)
 		for i := range sample {
-			sample[i] = m.template(&shapes[i], lengths[i])
+			sample[i] = m.template(shapes[i], lengths[i])
 		}
 		var counted histogram
 		for i := range sample {
 			for j := range i {
-				counted.add(sample[i].Distance(&sample[j]))
+				counted.add(sample[i].Distance(sample[j]))
 			}
 		}
 		if counted.share(distance) < share {
@@ -214,7 +213,8 @@ func (m *strangers) setSpread(distance, share float64) {
 
 // shape is a sum of the real templates about their mean with random weights, which has exactly
 // their covariance.
-func (m *strangers) shape() (sum [face.TemplateDim]float64) {
+func (m *strangers) shape() []float64 {
+	sum := make([]float64, len(m.mean))
 	for i := range m.from {
 		weight := m.random.NormFloat64()
 		for j, v := range m.from[i] {
@@ -224,7 +224,8 @@ func (m *strangers) shape() (sum [face.TemplateDim]float64) {
 	return sum
 }
 
-func (m *strangers) template(shape *[face.TemplateDim]float64, length float64) (template face.Template) {
+func (m *strangers) template(shape []float64, length float64) face.Template {
+	template := make(face.Template, len(shape))
 	// The mean of the squared factor is 1.
 	factor := math.Exp(m.spread*length - m.spread*m.spread)
 	for j, v := range shape {
@@ -234,6 +235,5 @@ func (m *strangers) template(shape *[face.TemplateDim]float64, length float64) (
 }
 
 func (m *strangers) draw() face.Template {
-	shape := m.shape()
-	return m.template(&shape, m.random.NormFloat64())
+	return m.template(m.shape(), m.random.NormFloat64())
 }

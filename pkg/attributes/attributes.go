@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"facesearch/pkg/face"
+	"facesearch/pkg/onnx"
 )
 
 // The sides of the chips that the networks take, and the padding around the face that they
@@ -76,34 +76,6 @@ type network struct {
 	session *ort.AdvancedSession
 }
 
-var startRuntime struct {
-	sync.Mutex
-	library string
-}
-
-// start loads ONNX Runtime, once in a process: it cannot be loaded from two files.
-func start(library string) error {
-	startRuntime.Lock()
-	defer startRuntime.Unlock()
-	if startRuntime.library == library {
-		return nil
-	}
-	if startRuntime.library != "" {
-		return fmt.Errorf("ONNX Runtime is loaded from %s already", startRuntime.library)
-	}
-	// The library sends usage data to its maker unless it is told not to before it starts;
-	// DisableTelemetry, later, stops only the rest.
-	if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
-		return err
-	}
-	ort.SetSharedLibraryPath(library)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
-		return fmt.Errorf("loading ONNX Runtime: %w", err)
-	}
-	startRuntime.library = library
-	return ort.DisableTelemetry()
-}
-
 // Files names what Open reads, inside the models directory.
 type Files struct{ Runtime, Age, Gender string }
 
@@ -113,7 +85,7 @@ func Open(modelsDirectory string, files Files, workers int, align Aligner) (*Est
 	if workers < 1 {
 		return nil, fmt.Errorf("%d workers: at least one is needed", workers)
 	}
-	if err := start(filepath.Join(modelsDirectory, files.Runtime)); err != nil {
+	if err := onnx.Start(filepath.Join(modelsDirectory, files.Runtime)); err != nil {
 		return nil, err
 	}
 	estimator := &Estimator{align: align, jobs: make(chan job)}
@@ -136,7 +108,7 @@ func Open(modelsDirectory string, files Files, workers int, align Aligner) (*Est
 func (e *Estimator) work(modelsDirectory string, files Files, opened chan<- error) {
 	runtime.LockOSThread()
 	n, err := openNetworks(modelsDirectory, files)
-	denormalsAreZero() // only now: the first session sets the thread back
+	onnx.DenormalsAreZero() // only now: the first session sets the thread back
 	opened <- err
 	if err != nil {
 		return
@@ -179,15 +151,11 @@ func newNetwork(file string, side, classes int64) (*network, error) {
 }
 
 func openSession(file string, input, output *ort.Tensor[float32]) (*ort.AdvancedSession, error) {
-	options, err := ort.NewSessionOptions()
+	options, err := onnx.OneThread() // the workers are the parallelism
 	if err != nil {
 		return nil, err
 	}
 	defer options.Destroy()
-	// The workers are the parallelism.
-	if err := errors.Join(options.SetIntraOpNumThreads(1), options.SetInterOpNumThreads(1)); err != nil {
-		return nil, err
-	}
 	return ort.NewAdvancedSession(file, []string{"images"}, []string{"probabilities"},
 		[]ort.Value{input}, []ort.Value{output}, options)
 }

@@ -32,7 +32,11 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err != nil {
 			return err
 		}
-		for _, name := range [][]byte{sessionsBucket, idsBucket, templatesBucket, picturesBucket, searchesBucket, ownersBucket, datesBucket, auditBucket} {
+		sets, err := readTemplateSets(tx)
+		if err != nil {
+			return err
+		}
+		for _, name := range append(sets.buckets(), sessionsBucket, idsBucket, picturesBucket, searchesBucket, ownersBucket, datesBucket, auditBucket) {
 			if _, err := bucket.CreateBucket(name); err != nil {
 				return err
 			}
@@ -49,7 +53,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 	if err != nil {
 		return err
 	}
-	s.shards[application.ID] = s.newShard()
+	s.shards[application.ID] = s.newShard(s.model.Dim)
 	return nil
 }
 

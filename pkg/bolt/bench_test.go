@@ -50,7 +50,7 @@ func BenchmarkCandidates(b *testing.B) {
 			probe := 0
 			for b.Loop() {
 				probe++
-				template := &enrolments[probe%len(enrolments)].Template
+				template := enrolments[probe%len(enrolments)].Template
 				if _, err := store.Candidates(context.Background(), gallerytest.Application, template, 0.43, 5); err != nil {
 					b.Fatal(err)
 				}
@@ -94,7 +94,7 @@ func BenchmarkOpen(b *testing.B) {
 			for b.Loop() {
 				started, before := time.Now(), processorSeconds(b)
 				store := openStore(b, directory, quiet(bolt.ExactIndex))
-				if _, err := store.Candidates(b.Context(), gallerytest.Application, &probe, 0.3, 5); err != nil {
+				if _, err := store.Candidates(b.Context(), gallerytest.Application, probe, 0.3, 5); err != nil {
 					b.Fatal(err)
 				}
 				b.StopTimer()

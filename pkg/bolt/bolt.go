@@ -4,6 +4,7 @@
 // The file's buckets:
 //
 //	meta                       schema: its version; erasures: which keys were destroyed, as a sum;
+//	                           models: what made the templates, and which bucket they are in;
 //	                           and encrypted: owners: 32 random bytes, which tell whether the
 //	                           file of keys is the store's; media: MediaSecrets; receipt: the
 //	                           seed of the key that signs receipts
@@ -17,6 +18,8 @@
 //	applications/ID/sessions   number (big-endian) → flags, Session
 //	applications/ID/ids        session ID → number
 //	applications/ID/templates  number → flags, template: all that start-up reads
+//	applications/ID/templates2 the same of another model, see models.go
+//	applications/ID/bare       number → nothing: sessions that have no template
 //	applications/ID/pictures   picture ID → Picture
 //	applications/ID/searches   request ID → SavedSearch
 //	applications/ID/owners     keyed hash of a vendor_data and what is his → nothing
@@ -50,8 +53,13 @@ import (
 // FileName is the name of the store's file in the data directory.
 const FileName = "facesearch.db"
 
-// schemaVersion is what this code reads and writes. A file with another version is refused.
-const schemaVersion = 1
+// schemaVersion is what this code reads and writes, and schemaVersionModels where the templates
+// are not the default model's, so that a program which knows of no other leaves them alone. A file
+// with another version is refused.
+const (
+	schemaVersion       = 1
+	schemaVersionModels = 2
+)
 
 const secretBytes = 32
 
@@ -70,14 +78,14 @@ var (
 	doomedBucket       = []byte("doomed")
 	auditBucket        = []byte("audit") // of the store, and of each application
 
-	sessionsBucket  = []byte("sessions")
-	idsBucket       = []byte("ids")
-	templatesBucket = []byte("templates")
-	picturesBucket  = []byte("pictures")
-	searchesBucket  = []byte("searches")
-	ownersBucket    = []byte("owners")
-	graphBucket     = []byte("graph")
-	datesBucket     = []byte("dates")
+	sessionsBucket = []byte("sessions")
+	idsBucket      = []byte("ids")
+	picturesBucket = []byte("pictures")
+	searchesBucket = []byte("searches")
+	ownersBucket   = []byte("owners")
+	bareBucket     = []byte("bare")
+	graphBucket    = []byte("graph")
+	datesBucket    = []byte("dates")
 
 	schemaKey     = []byte("schema")
 	secretKey     = []byte("secret") // of old stores
@@ -85,6 +93,7 @@ var (
 	receiptKey    = []byte("receipt")
 	ownersKey     = []byte("owners")
 	erasuresKey   = []byte("erasures")
+	modelsKey     = []byte("models")
 	recordKey     = []byte("record")
 	settingsKey   = []byte("settings")
 	generationKey = []byte("generation")
@@ -101,16 +110,20 @@ const (
 
 // Options configures Open.
 type Options struct {
-	Index IndexKind    // ExactIndex when empty
+	Index IndexKind // ExactIndex when empty
+	// Model makes the templates. A store with templates of another one is refused with
+	// ErrOtherModel. The zero Model takes what the store says, and a new store DefaultModel.
+	Model face.Model
 	Log   *slog.Logger // slog.Default when nil
 }
 
 // A Store is a face.Gallery in one bbolt file.
 type Store struct {
-	db    *bbolt.DB
-	vault *vault
-	kind  IndexKind
-	log   *slog.Logger
+	db     *bbolt.DB
+	vault  *vault
+	kind   IndexKind
+	wanted face.Model // what it was opened for; zero: any
+	log    *slog.Logger
 	// ownersSecret hides what is in the owners buckets. It is encrypted with the first key of the
 	// vault.
 	ownersSecret []byte
@@ -121,8 +134,9 @@ type Store struct {
 	mediaMu sync.RWMutex
 	media   []face.MediaSecret // newest first
 
-	mu     sync.RWMutex // guards shards, not what is in them
+	mu     sync.RWMutex // guards shards, not what is in them, and model
 	shards map[string]*shard
+	model  face.Model // of the templates that searches compare with
 }
 
 var _ face.Gallery = (*Store)(nil)
@@ -157,7 +171,7 @@ func Open(directory string, options Options) (*Store, error) {
 	if err := os.RemoveAll(filepath.Join(directory, restoringName)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	store := &Store{db: db, kind: options.Index, log: options.Log, shards: map[string]*shard{}}
+	store := &Store{db: db, kind: options.Index, wanted: options.Model, log: options.Log, shards: map[string]*shard{}}
 	if store.vault, err = store.openVault(filepath.Join(directory, KeysFileName)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -183,9 +197,9 @@ func (s *Store) openVault(path string) (*vault, error) {
 	return open(path)
 }
 
-// begin destroys nothing before prepare has found the keys to be those of this store.
+// begin deletes and destroys nothing before prepare has found the keys to be those of this store.
 func (s *Store) begin() error {
-	for _, step := range []func() error{s.prepare, s.destroyDoomed, s.forgetErased, s.loadShards} {
+	for _, step := range []func() error{s.prepare, s.dropOldSets, s.destroyDoomed, s.forgetErased, s.loadShards} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -208,7 +222,10 @@ func (s *Store) prepare() error {
 			if err := s.openSecrets(tx); err != nil {
 				return err
 			}
-			return s.upgrade(tx)
+			if err := s.upgrade(tx); err != nil {
+				return err
+			}
+			return s.checkModel(tx)
 		}
 		for _, name := range [][]byte{metaBucket, keysBucket, applicationsBucket, slotsBucket, doomedBucket, auditBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -221,7 +238,7 @@ func (s *Store) prepare() error {
 		if err := s.openSecrets(tx); err != nil {
 			return err
 		}
-		return tx.Bucket(metaBucket).Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+		return s.firstModel(tx)
 	})
 }
 
@@ -232,8 +249,8 @@ func (s *Store) check(tx *bbolt.Tx) error {
 		return errors.New("it is not a store")
 	}
 	version := binary.BigEndian.Uint32(append(make([]byte, 4), meta.Get(schemaKey)...)[len(meta.Get(schemaKey)):])
-	if version != schemaVersion {
-		return fmt.Errorf("the store has schema version %d, this program reads %d: use the program version that wrote it", version, schemaVersion)
+	if version != schemaVersion && version != schemaVersionModels {
+		return fmt.Errorf("the store has schema version %d, this program reads %d and %d: use the program version that wrote it", version, schemaVersion, schemaVersionModels)
 	}
 	return s.checkVault(tx)
 }
@@ -288,7 +305,11 @@ func (s *Store) view(ctx context.Context, application string, read func(records)
 		if err != nil {
 			return err
 		}
-		return read(records{s.vault, application, bucket})
+		r, err := s.records(application, bucket)
+		if err != nil {
+			return err
+		}
+		return read(r)
 	})
 }
 
@@ -319,7 +340,11 @@ func (s *Store) update(ctx context.Context, application string, change func(reco
 		if err != nil {
 			return err
 		}
-		return change(records{s.vault, application, bucket})
+		r, err := s.records(application, bucket)
+		if err != nil {
+			return err
+		}
+		return change(r)
 	})
 	if err != nil || after == nil {
 		return err
@@ -383,9 +408,9 @@ func generation(bucket *bbolt.Bucket) uint64 {
 }
 
 // newIndex makes an empty index of the chosen kind.
-func (s *Store) newIndex() index.Index {
+func (s *Store) newIndex(dim int) index.Index {
 	if s.kind == HNSWIndex {
-		return index.NewHNSW(face.TemplateDim, index.HNSWOptions{OnSample: s.watchRecall})
+		return index.NewHNSW(dim, index.HNSWOptions{OnSample: s.watchRecall})
 	}
-	return index.NewExact(face.TemplateDim)
+	return index.NewExact(dim)
 }

@@ -44,14 +44,14 @@ func (sh *shard) crowds(ctx context.Context, points [][]float32) ([]face.Crowd, 
 }
 
 // Crowd implements face.Gallery.
-func (s *Store) Crowd(ctx context.Context, application string, template *face.Template) (face.Crowd, error) {
+func (s *Store) Crowd(ctx context.Context, application string, template face.Template) (face.Crowd, error) {
 	shard, err := s.shard(application)
 	if err != nil {
 		return face.Crowd{}, err
 	}
 	shard.moving.RLock()
 	defer shard.moving.RUnlock()
-	crowds, err := shard.crowds(ctx, [][]float32{template[:]})
+	crowds, err := shard.crowds(ctx, [][]float32{template})
 	if err != nil {
 		return face.Crowd{}, fmt.Errorf("sampling the gallery: %w", err)
 	}

@@ -89,7 +89,10 @@ func (s *Store) upgrade(tx *bbolt.Tx) error {
 	}
 	all := tx.Bucket(applicationsBucket)
 	return all.ForEachBucket(func(id []byte) error {
-		r := records{s.vault, string(id), all.Bucket(id)}
+		r, err := s.records(string(id), all.Bucket(id))
+		if err != nil {
+			return err
+		}
 		if r.Bucket.Bucket(datesBucket) != nil {
 			return nil
 		}

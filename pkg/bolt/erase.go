@@ -171,11 +171,11 @@ func (s *Store) deleteSession(r records, number []byte) error {
 	if err := s.deleteOwner(r, session.VendorData, ownsSession, number); err != nil {
 		return err
 	}
-	return r.deleteAll([]location{
-		{sessionsBucket, number}, {templatesBucket, number},
-		{idsBucket, []byte(session.ID)}, {picturesBucket, []byte(session.PictureID)},
+	places := []location{
+		{sessionsBucket, number}, {idsBucket, []byte(session.ID)}, {picturesBucket, []byte(session.PictureID)},
 		{datesBucket, dateKey(ownsSession, session.CreatedAt, number)},
-	})
+	}
+	return r.deleteAll(append(places, r.templatesOf(number)...))
 }
 
 func (s *Store) deleteSearch(r records, id string) error {
@@ -294,7 +294,10 @@ func (s *Store) forgetErased() error {
 		}
 		all := tx.Bucket(applicationsBucket)
 		return all.ForEachBucket(func(id []byte) error {
-			r := records{s.vault, string(id), all.Bucket(id)}
+			r, err := s.records(string(id), all.Bucket(id))
+			if err != nil {
+				return err
+			}
 			// Pictures are looked at only where one of these is gone: they are too many pages.
 			sessions, err := r.erased(sessionsBucket)
 			if err != nil {
@@ -336,7 +339,7 @@ func (r records) forget(sessions, searches [][]byte) error {
 	var places []location
 	gone := map[string]bool{}
 	for _, number := range sessions {
-		places = append(places, location{sessionsBucket, number}, location{templatesBucket, number})
+		places = append(append(places, location{sessionsBucket, number}), r.templatesOf(number)...)
 		gone[string(ownsSession)+string(number)] = true
 	}
 	for _, id := range searches {

@@ -49,10 +49,10 @@ func subjects(n int) []subject {
 		}
 		s.Session.PictureID = fmt.Sprintf("picture-%d", i)
 		s.Picture = face.Picture{ContentType: "image/jpeg", Data: bytesOf(9_000)}
-		probe := s.Template
+		probe := slices.Clone(s.Template)
 		probe[0] += 0.01
 		s.search = face.SavedSearch{
-			ID: fmt.Sprintf("search-%d", i), VendorData: s.Session.VendorData, Status: face.InReview, Template: &probe,
+			ID: fmt.Sprintf("search-%d", i), VendorData: s.Session.VendorData, Status: face.InReview, Template: probe,
 			Result: json.RawMessage(fmt.Sprintf(`{"name":%q}`, s.Session.Details.Name)), PictureID: fmt.Sprintf("search-picture-%d", i),
 		}
 		s.picture = face.Picture{ContentType: "image/png", Data: bytesOf(700)}
@@ -104,7 +104,7 @@ func requireSubject(t *testing.T, store *bolt.Store, s subject, there bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := store.Candidates(ctx, application, &s.Template, 0, 5)
+	found, err := store.Candidates(ctx, application, s.Template, 0, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func requireSubject(t *testing.T, store *bolt.Store, s subject, there bool) {
 	if sessionErr != nil || searchErr != nil || pictureErr != nil || searchedErr != nil || total != 1 || len(list) != 1 || found.Total != 1 {
 		t.Fatalf("%s: %v, %v, %v, %v, %d listed, found %+v", s.Session.ID, sessionErr, searchErr, pictureErr, searchedErr, total, found)
 	}
-	if session.Details != s.Session.Details || !bytes.Equal(picture.Data, s.Picture.Data) || *search.Template != *s.search.Template || !bytes.Equal(searched.Data, s.picture.Data) {
+	if session.Details != s.Session.Details || !bytes.Equal(picture.Data, s.Picture.Data) || !slices.Equal(search.Template, s.search.Template) || !bytes.Equal(searched.Data, s.picture.Data) {
 		t.Fatalf("%s: %+v, %+v", s.Session.ID, session, search)
 	}
 }
@@ -146,7 +146,7 @@ func tracesOf(list []subject) traces {
 	for _, s := range list {
 		details := s.Session.Details
 		found.words = append(found.words, s.Session.VendorData, details.Name, strings.TrimPrefix(details.Name, "Zacharias "), details.DocumentNumber)
-		for _, template := range []*face.Template{&s.Template, s.search.Template} {
+		for _, template := range []face.Template{s.Template, s.search.Template} {
 			var little, big []byte
 			for _, value := range template {
 				little = binary.LittleEndian.AppendUint32(little, math.Float32bits(value))
@@ -543,7 +543,7 @@ func TestEraseGraph(t *testing.T) {
 	erased := enrolments[1]
 	requireGone := func(t *testing.T, store *bolt.Store) {
 		t.Helper()
-		found, err := store.Candidates(t.Context(), gallerytest.Application, &erased.Template, 0, 5)
+		found, err := store.Candidates(t.Context(), gallerytest.Application, erased.Template, 0, 5)
 		if err != nil || found.Total != 0 {
 			t.Fatalf("%+v, %v", found, err)
 		}
@@ -587,7 +587,7 @@ func TestEraseGraphInARow(t *testing.T) {
 		}
 	}
 	for answered := false; !answered; time.Sleep(2 * time.Millisecond) {
-		found, err := store.Candidates(t.Context(), gallerytest.Application, &enrolments[99].Template, 0, 1)
+		found, err := store.Candidates(t.Context(), gallerytest.Application, enrolments[99].Template, 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

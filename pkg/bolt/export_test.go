@@ -46,12 +46,16 @@ func (s *Store) fill(tx *bbolt.Tx, application string, enrolments []face.Enrolme
 	if err := s.vault.create(slots...); err != nil {
 		return nil, err
 	}
+	r, err := s.records(application, bucket)
+	if err != nil {
+		return nil, err
+	}
 	for i, enrolment := range enrolments {
 		session := enrolment.Session
 		if session.Number, err = bucket.Bucket(sessionsBucket).NextSequence(); err != nil {
 			return nil, err
 		}
-		if err := s.putEnrolment(records{s.vault, application, bucket}, slots[i], session, enrolment); err != nil {
+		if err := s.putEnrolment(r, slots[i], session, enrolment); err != nil {
 			return nil, err
 		}
 		sessions = append(sessions, session)
@@ -111,7 +115,11 @@ func (s *Store) RestoreDamaged(application string, inside bool, damage func(chun
 	if err != nil {
 		return err
 	}
-	r, first := records{s.vault, application, bucket}, chunkKey(0)
+	r, err := s.records(application, bucket)
+	if err != nil {
+		return err
+	}
+	first := chunkKey(0)
 	chunks := r.Bucket.Bucket(graphBucket)
 	if inside {
 		slot, err := r.slot(graphBucket, first)

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, child(directory, bolt.IndexKind(os.Getenv(childIndex))))
 		os.Exit(1)
 	}
+	if directory := os.Getenv(reembedDirectory); directory != "" {
+		fmt.Fprintln(os.Stderr, reembedChild(directory))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

@@ -131,7 +131,11 @@ func (s *Store) closeShard(application string, shard *shard) error {
 		if err != nil {
 			return err
 		}
-		return records{s.vault, application, bucket}.putGraph(slot, snapshot.Bytes())
+		r, err := s.records(application, bucket)
+		if err != nil {
+			return err
+		}
+		return r.putGraph(slot, snapshot.Bytes())
 	})
 	return errors.Join(err, s.destroyDoomed())
 }

@@ -88,17 +88,17 @@ func requireSound(t *testing.T, store *bolt.Store, oracle *gallerytest.Oracle, e
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 3))
 	for n := range probes {
-		probe := enrolments[random.IntN(len(enrolments))].Template
+		probe := slices.Clone(enrolments[random.IntN(len(enrolments))].Template)
 		for i := range probe {
 			probe[i] += float32(random.NormFloat64() * 0.02 * float64(n%3))
 		}
 		for _, radius := range []float64{0, 0.4, 0.7} {
 			for _, listMax := range []int{0, 5} {
-				found, err := store.Candidates(t.Context(), gallerytest.Application, &probe, radius, listMax)
+				found, err := store.Candidates(t.Context(), gallerytest.Application, probe, radius, listMax)
 				if err != nil {
 					t.Fatal(err)
 				}
-				oracle.Check(t, found, &probe, radius, listMax)
+				oracle.Check(t, found, probe, radius, listMax)
 				if !found.Exact {
 					approximate++
 				}
@@ -273,6 +273,7 @@ func changeChunk(chunks *bbolt.Bucket, number int, change func([]byte) []byte) e
 func enrolOne(t *testing.T, store *bolt.Store) face.Enrolment {
 	t.Helper()
 	enrolment := face.Enrolment{Session: face.Session{ID: "one more", Status: face.Approved}}
+	enrolment.Template = make(face.Template, face.TemplateDim)
 	enrolment.Template[3] = 4
 	if _, created, err := store.Enrol(t.Context(), gallerytest.Application, enrolment); err != nil || !created {
 		t.Fatalf("created %v, %v", created, err)
@@ -288,7 +289,7 @@ func requireFound(t *testing.T, store *bolt.Store, enrolment face.Enrolment) {
 	if _, err := store.Session(t.Context(), gallerytest.Application, enrolment.Session.ID); err != nil {
 		t.Fatal(err)
 	}
-	found, err := store.Candidates(t.Context(), gallerytest.Application, &enrolment.Template, 0, 1)
+	found, err := store.Candidates(t.Context(), gallerytest.Application, enrolment.Template, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

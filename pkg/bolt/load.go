@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// loadRows templates are opened and put into the index at a time: 1 MiB, which stays in a
-	// core's cache on the way.
+	// loadRows templates are opened and put into the index at a time: 1 MiB of 128 values each,
+	// which stays in a core's cache on the way.
 	loadRows = 2048
 
 	// collectRows templates leave about 45 MB of ciphers behind, as each has a key of its own.
@@ -51,10 +51,18 @@ type sealedRow struct {
 // openedRows are a batch of templates, each in the place of its row.
 type openedRows struct {
 	rows      []sealedRow
-	templates [loadRows]face.Template
+	templates [loadRows]face.Template // they share one piece of memory
 
 	keys    []uint64 // room for put
 	vectors [][]float32
+}
+
+func newOpenedRows(dim int) *openedRows {
+	batch, values := new(openedRows), make([]float32, loadRows*dim)
+	for i := range batch.templates {
+		batch.templates[i] = values[i*dim : (i+1)*dim : (i+1)*dim]
+	}
+	return batch
 }
 
 // put hands on the templates with some flags.
@@ -62,7 +70,7 @@ func (o *openedRows) put(to func([]uint64, [][]float32) error, wanted func(flags
 	o.keys, o.vectors = o.keys[:0], o.vectors[:0]
 	for i, row := range o.rows {
 		if wanted(row.value[0]) {
-			o.keys, o.vectors = append(o.keys, row.number), append(o.vectors, o.templates[i][:])
+			o.keys, o.vectors = append(o.keys, row.number), append(o.vectors, o.templates[i])
 		}
 	}
 	return to(o.keys, o.vectors)
@@ -71,12 +79,12 @@ func (o *openedRows) put(to func([]uint64, [][]float32) error, wanted func(flags
 // eachTemplates opens all templates with so many goroutines, in batches of ascending numbers, and
 // calls visit from each of them.
 func (r records) eachTemplates(goroutines int, visit func(*openedRows) error) error {
-	walk := &templateWalk{cursor: r.Bucket.Bucket(templatesBucket).Cursor()}
+	walk := &templateWalk{cursor: r.Bucket.Bucket(r.set.bucket()).Cursor()}
 	group, ctx := errgroup.WithContext(context.Background())
 	for range goroutines {
 		group.Go(func() error {
 			opener := &templateOpener{records: r, keys: window{vault: r.vault}}
-			for batch := new(openedRows); ctx.Err() == nil; {
+			for batch := newOpenedRows(r.set.Dim); ctx.Err() == nil; {
 				if err := walk.next(batch); err != nil || len(batch.rows) == 0 {
 					return err
 				}
@@ -140,13 +148,13 @@ func (o *templateOpener) open(batch *openedRows) (err error) {
 		if len(row.value) < flagsBytes {
 			return fmt.Errorf("session %d: %w", row.number, errEmpty)
 		}
-		o.place = append(appendPlace(o.place[:0], o.application, templatesBucket, row.key), row.value[0])
+		o.place = append(appendPlace(o.place[:0], o.application, o.set.bucket(), row.key), row.value[0])
 		o.data, err = open(&o.keys, o.place, row.value[flagsBytes:], o.data[:0])
 		if errors.Is(err, errErased) {
 			continue
 		}
 		if err == nil {
-			err = decodeTemplate(o.data, &batch.templates[len(kept)])
+			err = decodeTemplate(o.data, batch.templates[len(kept)])
 		}
 		if err != nil {
 			return fmt.Errorf("session %d: %w", row.number, err)

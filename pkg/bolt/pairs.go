@@ -51,7 +51,7 @@ func (s *Store) Pairs(ctx context.Context, application string, distanceMax float
 // numbersAfter lists the next sessions of the gallery; more tells whether there may be further ones.
 func (s *Store) numbersAfter(ctx context.Context, application string, after uint64, sessionsMax int) (numbers []uint64, more bool, err error) {
 	err = s.view(ctx, application, func(r records) error {
-		cursor := r.Bucket.Bucket(templatesBucket).Cursor()
+		cursor := r.Bucket.Bucket(r.set.bucket()).Cursor()
 		if after == math.MaxUint64 {
 			return nil
 		}

@@ -17,14 +17,14 @@ import (
 // or of all when application is empty, oldest session first. It reads the store in a directory and
 // changes nothing in it. The last pair has the error that ended it, if any: ErrLocked when another
 // process has the store open. A template may be used until the next one comes.
-func Templates(directory, application string) iter.Seq2[*face.Template, error] {
-	return func(yield func(*face.Template, error) bool) {
+func Templates(directory, application string) iter.Seq2[face.Template, error] {
+	return func(yield func(face.Template, error) bool) {
 		store, err := openReadOnly(directory)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		err = store.readTemplates(application, func(template *face.Template) error {
+		err = store.readTemplates(application, func(template face.Template) error {
 			if !yield(template, nil) {
 				return errStopped
 			}
@@ -61,7 +61,7 @@ func openReadOnly(directory string) (*Store, error) {
 	return store, nil
 }
 
-func (s *Store) readTemplates(application string, visit func(*face.Template) error) error {
+func (s *Store) readTemplates(application string, visit func(face.Template) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		all := tx.Bucket(applicationsBucket)
 		if application != "" {
@@ -69,21 +69,29 @@ func (s *Store) readTemplates(application string, visit func(*face.Template) err
 			if err != nil {
 				return err
 			}
-			return records{s.vault, application, bucket}.readTemplates(visit)
+			r, err := s.records(application, bucket)
+			if err != nil {
+				return err
+			}
+			return r.readTemplates(visit)
 		}
 		return all.ForEachBucket(func(id []byte) error {
-			return records{s.vault, string(id), all.Bucket(id)}.readTemplates(visit)
+			r, err := s.records(string(id), all.Bucket(id))
+			if err != nil {
+				return err
+			}
+			return r.readTemplates(visit)
 		})
 	})
 }
 
-func (r records) readTemplates(visit func(*face.Template) error) error {
+func (r records) readTemplates(visit func(face.Template) error) error {
 	return r.eachTemplates(1, func(batch *openedRows) error {
 		for i, row := range batch.rows {
 			if row.value[0]&(flagApproved|flagBlocklisted) == 0 {
 				continue
 			}
-			if err := visit(&batch.templates[i]); err != nil {
+			if err := visit(batch.templates[i]); err != nil {
 				return err
 			}
 		}

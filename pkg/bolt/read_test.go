@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func readAll(directory, application string) (templates []face.Template, err erro
 		if err != nil {
 			return templates, err
 		}
-		templates = append(templates, *template)
+		templates = append(templates, slices.Clone(template))
 	}
 	return templates, nil
 }
@@ -55,14 +56,14 @@ func TestTemplates(t *testing.T) {
 			t.Fatalf("%d templates, %v", len(got), err)
 		}
 		for i := range got {
-			if got[i] != enrolments[i].Template {
+			if !slices.Equal(got[i], enrolments[i].Template) {
 				t.Fatalf("template %d is another", i)
 			}
 		}
 	})
 	t.Run("OK those that are searched", func(t *testing.T) {
 		got, err := readAll(directory, other)
-		if err != nil || len(got) != 2 || got[0] != others[0].Template || got[1] != others[3].Template {
+		if err != nil || len(got) != 2 || !slices.Equal(got[0], others[0].Template) || !slices.Equal(got[1], others[3].Template) {
 			t.Fatalf("%d templates, %v", len(got), err)
 		}
 	})
@@ -150,7 +151,7 @@ func TestTemplatesRefuses(t *testing.T) {
 		closeStore(t, store)
 		copyFile(t, directory, old, bolt.KeysFileName)
 		got, err := readAll(old, "")
-		if err != nil || len(got) != 4 || got[0] != enrolments[0].Template || got[1] != enrolments[2].Template {
+		if err != nil || len(got) != 4 || !slices.Equal(got[0], enrolments[0].Template) || !slices.Equal(got[1], enrolments[2].Template) {
 			t.Fatalf("%d templates, %v", len(got), err)
 		}
 	})

@@ -37,16 +37,16 @@ func TestWatchRecall(t *testing.T) {
 
 // TestStatsRecall: what a graph was found to miss is in the store's figures.
 func TestStatsRecall(t *testing.T) {
-	graph := index.NewHNSW(face.TemplateDim, index.HNSWOptions{M: 4, SearchK: 10, SampleEvery: 1})
+	graph := index.NewHNSW(1, index.HNSWOptions{M: 4, SearchK: 10, SampleEvery: 1})
 	defer graph.Close()
-	shard := &shard{approved: graph, blocklisted: index.NewExact(face.TemplateDim)}
+	shard := &shard{approved: graph, blocklisted: index.NewExact(1)}
 	for i := range uint64(2000) {
-		if err := shard.put(i+1, &face.Template{float32(i)}, flagApproved); err != nil {
+		if err := shard.put(i+1, face.Template{float32(i)}, flagApproved); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range 5 {
-		if _, _, err := shard.within(t.Context(), &face.Template{float32(10 * i)}, 1.5, 3); err != nil {
+		if _, _, err := shard.within(t.Context(), face.Template{float32(10 * i)}, 1.5, 3); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,7 +20,14 @@ import (
 type records struct {
 	vault       *vault
 	application string
+	set         templateSet  // the templates that searches compare with
+	next        *templateSet // those that are to follow; nil when there are none
 	*bbolt.Bucket
+}
+
+func (s *Store) records(application string, bucket *bbolt.Bucket) (records, error) {
+	sets, err := readTemplateSets(bucket.Tx())
+	return records{s.vault, application, sets.Current, sets.Next, bucket}, err
 }
 
 // The flags of a session, in the clear before its record and its template, so that start-up
@@ -129,20 +136,19 @@ func (r records) openJSON(bucket, key []byte, record any) (found bool, err error
 	return true, nil
 }
 
-// templateBytes is a template as little-endian float32.
-const templateBytes = 4 * face.TemplateDim
-
-func encodeTemplate(template *face.Template) []byte {
-	data := make([]byte, 0, templateBytes)
+// encodeTemplate makes little-endian float32 of it.
+func encodeTemplate(template face.Template) []byte {
+	data := make([]byte, 0, 4*len(template))
 	for _, value := range template {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(value))
 	}
 	return data
 }
 
-func decodeTemplate(data []byte, template *face.Template) error {
-	if len(data) != templateBytes {
-		return fmt.Errorf("a stored template has %d bytes instead of %d", len(data), templateBytes)
+// decodeTemplate fills a template, which has the length that is expected.
+func decodeTemplate(data []byte, template face.Template) error {
+	if len(data) != 4*len(template) {
+		return fmt.Errorf("a stored template has %d bytes instead of %d", len(data), 4*len(template))
 	}
 	for i := range template {
 		template[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))

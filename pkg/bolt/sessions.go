@@ -15,11 +15,11 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 	if session.ID == "" || !session.Status.Valid() {
 		return face.Session{}, false, errors.New("an enrolment needs a session ID and a status")
 	}
-	if err := enrolment.Template.Validate(); err != nil {
-		return face.Session{}, false, err
-	}
 	var known *face.Session
 	err := s.update(ctx, application, func(r records) (err error) {
+		if err := r.set.Accepts(enrolment.Template); err != nil {
+			return err
+		}
 		known, err = r.sessionByID(session.ID)
 		if err != nil || known != nil {
 			return err
@@ -43,7 +43,7 @@ func (s *Store) Enrol(ctx context.Context, application string, enrolment face.En
 			return nil
 		}
 		shard.sessions.Add(1)
-		return shard.put(session.Number, &enrolment.Template, flagsOf(&session))
+		return shard.put(session.Number, enrolment.Template, flagsOf(&session))
 	})
 	if err != nil {
 		return face.Session{}, false, err
@@ -65,7 +65,7 @@ func (s *Store) putEnrolment(r records, slot uint64, session face.Session, enrol
 	if err := s.putOwner(r, session.VendorData, ownsSession, number); err != nil {
 		return err
 	}
-	if err := r.putSession(slot, session, &enrolment.Template); err != nil {
+	if err := r.putSession(slot, session, enrolment.Template); err != nil {
 		return err
 	}
 	if err := r.putPicture(slot, session.PictureID, enrolment.Picture); err != nil {
@@ -74,8 +74,8 @@ func (s *Store) putEnrolment(r records, slot uint64, session face.Session, enrol
 	return addGeneration(r.Bucket)
 }
 
-// putSession stores a session's record and its template, each behind its flags.
-func (r records) putSession(slot uint64, session face.Session, template *face.Template) error {
+// putSession stores a session's record and its template, if it has one, each behind its flags.
+func (r records) putSession(slot uint64, session face.Session, template face.Template) error {
 	number, flags := numberKey(session.Number), flagsOf(&session)
 	if err := r.putDate(ownsSession, session.CreatedAt, number, flags); err != nil {
 		return err
@@ -83,9 +83,12 @@ func (r records) putSession(slot uint64, session face.Session, template *face.Te
 	if err := r.sealJSON(slot, sessionsBucket, number, flags, session); err != nil {
 		return err
 	}
+	if template == nil {
+		return nil
+	}
 	// Numbers ascend and a template never grows: half a page would stay empty for ever.
-	r.Bucket.Bucket(templatesBucket).FillPercent = 1
-	return r.seal(slot, templatesBucket, number, flags, encodeTemplate(template))
+	r.Bucket.Bucket(r.set.bucket()).FillPercent = 1
+	return r.seal(slot, r.set.bucket(), number, flags, encodeTemplate(template))
 }
 
 // sessionByID returns nil when there is none, or only what an erasure has left to a reader that
@@ -149,7 +152,8 @@ func (s *Store) Change(ctx context.Context, application, id string, change func(
 		if session == *found {
 			return nil
 		}
-		if err := r.replaceSession(session, &template, moved); err != nil {
+		template, err = r.replaceSession(session, moved)
+		if err != nil {
 			return err
 		}
 		return r.auditChange(ctx, *found, session)
@@ -157,7 +161,7 @@ func (s *Store) Change(ctx context.Context, application, id string, change func(
 		if !moved { // to put the same template again would wear a graph out
 			return nil
 		}
-		return shard.put(session.Number, &template, flagsOf(&session))
+		return shard.put(session.Number, template, flagsOf(&session))
 	})
 	if err != nil {
 		return face.Session{}, err
@@ -187,27 +191,31 @@ func changeable(from, to face.Session) bool {
 	return from == to && to.Status.Valid()
 }
 
-// replaceSession stores a changed session under the key that it has, and hands out its template.
-func (r records) replaceSession(session face.Session, template *face.Template, moved bool) error {
+// replaceSession stores a changed session under the key that it has, and returns its template;
+// nil when none could be made of it by the model in use.
+func (r records) replaceSession(session face.Session, moved bool) (face.Template, error) {
 	number := numberKey(session.Number)
-	data, _, err := r.open(templatesBucket, number)
+	template, err := r.template(r.set, number)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := decodeTemplate(data, template); err != nil {
-		return err
+	if template == nil && session.InGallery() {
+		return nil, face.Conflict("The session has no template of the embedding model in use, so that no search could find it: enrol the person again from a picture.")
 	}
 	slot, err := r.slot(sessionsBucket, number)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.putSession(slot, session, template); err != nil {
-		return err
+		return nil, err
 	}
 	if !moved {
-		return nil // a snapshot of the index is as good as before
+		return template, nil // a snapshot of the index is as good as before
 	}
-	return addGeneration(r.Bucket)
+	if err := r.putFlagsOfNext(slot, session); err != nil {
+		return nil, err
+	}
+	return template, addGeneration(r.Bucket)
 }
 
 // Sessions implements face.Gallery.

@@ -25,8 +25,8 @@ type shard struct {
 	sessions    atomic.Int64 // stored, in the index or not
 }
 
-func (s *Store) newShard() *shard {
-	return &shard{approved: s.newIndex(), blocklisted: index.NewExact(face.TemplateDim)}
+func (s *Store) newShard(dim int) *shard {
+	return &shard{approved: s.newIndex(dim), blocklisted: index.NewExact(dim)}
 }
 
 func (s *Store) shard(application string) (*shard, error) {
@@ -40,16 +40,16 @@ func (s *Store) shard(application string) (*shard, error) {
 }
 
 // put brings the index in step with a session's flags.
-func (sh *shard) put(number uint64, template *face.Template, flags byte) error {
+func (sh *shard) put(number uint64, template face.Template, flags byte) error {
 	sh.moving.Lock()
 	defer sh.moving.Unlock()
 	if flags&flagBlocklisted != 0 {
 		sh.approved.Delete(number)
-		return sh.blocklisted.Put(number, template[:])
+		return sh.blocklisted.Put(number, template)
 	}
 	sh.blocklisted.Delete(number)
 	if flags&flagApproved != 0 {
-		return sh.approved.Put(number, template[:])
+		return sh.approved.Put(number, template)
 	}
 	sh.approved.Delete(number)
 	return nil
@@ -71,14 +71,14 @@ func (sh *shard) len() int {
 }
 
 // within searches both parts as they are at one moment.
-func (sh *shard) within(ctx context.Context, template *face.Template, distanceMax float64, listMax int) (approved, blocklisted index.Result, err error) {
+func (sh *shard) within(ctx context.Context, template face.Template, distanceMax float64, listMax int) (approved, blocklisted index.Result, err error) {
 	sh.moving.RLock()
 	defer sh.moving.RUnlock()
-	if approved, err = sh.approved.Within(ctx, template[:], distanceMax, listMax); err != nil {
+	if approved, err = sh.approved.Within(ctx, template, distanceMax, listMax); err != nil {
 		return approved, blocklisted, err
 	}
 	// All of them, as each is a reason to decline, also one behind listMax nearer ones.
-	blocklisted, err = sh.blocklisted.Within(ctx, template[:], distanceMax, math.MaxInt)
+	blocklisted, err = sh.blocklisted.Within(ctx, template, distanceMax, math.MaxInt)
 	return approved, blocklisted, err
 }
 
@@ -90,17 +90,21 @@ func (s *Store) loadShards() error {
 	}
 	for _, application := range applications {
 		started := time.Now()
-		shard := s.newShard()
+		shard := s.newShard(s.model.Dim)
 		s.shards[application.ID] = shard
 		err := s.db.View(func(tx *bbolt.Tx) error {
 			bucket, err := applicationBucket(tx, application.ID)
 			if err != nil {
 				return err
 			}
-			r := records{s.vault, application.ID, bucket}
+			r, err := s.records(application.ID, bucket)
+			if err != nil {
+				return err
+			}
 			if err := r.loadShard(shard); err != nil {
 				return err
 			}
+			shard.sessions.Add(int64(r.countBare()))
 			if graph, ok := shard.approved.(*index.HNSW); ok {
 				s.loadGraph(r, graph)
 			}
@@ -116,7 +120,7 @@ func (s *Store) loadShards() error {
 }
 
 // Candidates implements face.Gallery.
-func (s *Store) Candidates(ctx context.Context, application string, template *face.Template, distanceMax float64, listMax int) (face.Candidates, error) {
+func (s *Store) Candidates(ctx context.Context, application string, template face.Template, distanceMax float64, listMax int) (face.Candidates, error) {
 	shard, err := s.shard(application)
 	if err != nil {
 		return face.Candidates{}, err

@@ -55,7 +55,8 @@ func fillForStats(t *testing.T, store *bolt.Store) (ids []string) {
 			application = "b"
 		}
 		session.ID = fmt.Sprint("session-", i)
-		enrolment := face.Enrolment{Session: session, Template: face.Template{float32(i)}}
+		enrolment := face.Enrolment{Session: session, Template: make(face.Template, face.TemplateDim)}
+		enrolment.Template[0] = float32(i)
 		for range 2 { // the second time it is there already
 			if _, _, err := store.Enrol(t.Context(), application, enrolment); err != nil {
 				t.Fatal(err)

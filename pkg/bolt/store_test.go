@@ -132,6 +132,7 @@ func people(n int) []face.Enrolment {
 	list := make([]face.Enrolment, n)
 	for i := range list {
 		list[i].Session = face.Session{ID: fmt.Sprintf("person-%d", i), Status: face.Approved, Blocklisted: i%20 == 7}
+		list[i].Template = make(face.Template, face.TemplateDim)
 		for j := range list[i].Template {
 			list[i].Template[j] = float32(random.NormFloat64() * 0.86 / 16) // 0.86 apart
 		}
@@ -226,7 +227,7 @@ func TestOpenSchema(t *testing.T) {
 		value []byte
 		says  string
 	}{
-		"ErrSchema newer":   {binary.BigEndian.AppendUint32(nil, 2), "schema version 2"},
+		"ErrSchema newer":   {binary.BigEndian.AppendUint32(nil, 3), "schema version 3"},
 		"ErrSchema older":   {binary.BigEndian.AppendUint32(nil, 0), "schema version 0"},
 		"ErrSchema longer":  {binary.BigEndian.AppendUint64(nil, 7), "schema version 7"},
 		"ErrSchema shorter": {[]byte{9}, "schema version 9"},

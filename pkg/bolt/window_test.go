@@ -119,7 +119,7 @@ func TestErasuresKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"one", "two", "three"} {
-		if _, _, err := store.Enrol(t.Context(), "a", face.Enrolment{Session: face.Session{ID: id, Status: face.Approved}}); err != nil {
+		if _, _, err := store.Enrol(t.Context(), "a", face.Enrolment{Session: face.Session{ID: id, Status: face.Approved}, Template: make(face.Template, face.TemplateDim)}); err != nil {
 			t.Fatal(err)
 		}
 	}

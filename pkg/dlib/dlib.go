@@ -254,6 +254,7 @@ func (e *Engine) Embed(ctx context.Context, p *photo.Photo, angle int, box image
 		wanted := scaled(box.Sub(region.Min), float64(side)/float64(region.Dx()))
 		embedding, ok, err := worker.embed(crop, wanted, piece.network)
 		if ok || err != nil {
+			embedding.Region = region
 			return embedding, ok, err
 		}
 	}
@@ -282,7 +283,7 @@ func (w *worker) embed(crop *image.RGBA, wanted image.Rectangle, network bool) (
 	if at < 0 || len(seen[at].Shapes) != 5 {
 		return face.Embedding{}, false, nil
 	}
-	result := face.Embedding{Template: face.Template(seen[at].Descriptor), Crop: crop, Box: seen[at].Rectangle}
+	result := face.Embedding{Template: slices.Clone(seen[at].Descriptor[:]), Crop: crop, Box: seen[at].Rectangle}
 	copy(result.Landmarks[:], seen[at].Shapes)
 	if err := result.Template.Validate(); err != nil {
 		return face.Embedding{}, false, fmt.Errorf("go-face: %w", err)

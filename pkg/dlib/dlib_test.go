@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"slices"
 	"sync"
 	"testing"
 
@@ -57,7 +58,7 @@ func find(t *testing.T, engine *dlib.Engine, p *photo.Photo, rotate bool) face.F
 }
 
 // template is that of the only face of a picture.
-func template(t *testing.T, engine *dlib.Engine, p *photo.Photo, rotate bool) *face.Template {
+func template(t *testing.T, engine *dlib.Engine, p *photo.Photo, rotate bool) face.Template {
 	t.Helper()
 	found := find(t, engine, p, rotate)
 	if len(found.Faces) != 1 {
@@ -67,12 +68,12 @@ func template(t *testing.T, engine *dlib.Engine, p *photo.Photo, rotate bool) *f
 	if err != nil || !ok {
 		t.Fatalf("no template: %v, %v", ok, err)
 	}
-	return &embedding.Template
+	return embedding.Template
 }
 
 func TestPeopleAreToldApart(t *testing.T) {
 	engine := open(t, 1)
-	templates := map[string]*face.Template{}
+	templates := map[string]face.Template{}
 	for name := range people {
 		templates[name] = template(t, engine, decode(t, photograph(t, name)), false)
 	}
@@ -222,7 +223,7 @@ func TestWorkersAgree(t *testing.T) {
 				return
 			}
 			embedding, ok, err := engine.Embed(context.Background(), picture, found.Angle, found.Faces[0].Box)
-			if !ok || err != nil || embedding.Template != *first {
+			if !ok || err != nil || !slices.Equal(embedding.Template, first) {
 				t.Errorf("another template: %v, %v", ok, err)
 			}
 		})

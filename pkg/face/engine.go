@@ -21,11 +21,13 @@ type Found struct {
 // An Embedding is what the embedding model made of one face.
 type Embedding struct {
 	Template Template
-	// Crop is the upright piece of the picture that the model saw, and Box the face's place
-	// in it, half open. Landmarks are five points in it, in dlib's order: the outer and the
+	// Crop is the upright piece of the picture that the model saw, Region the place of that piece
+	// in the picture turned by the angle found, in decoded pixels, and Box the face's place in it,
+	// half open. Landmarks are five points in it, in dlib's order: the outer and the
 	// inner corner of the eye on the right of the picture, the same of the eye on its left,
 	// and the base of the nose.
 	Crop      *image.RGBA
+	Region    image.Rectangle
 	Box       image.Rectangle
 	Landmarks [5]image.Point
 }

@@ -13,16 +13,18 @@ import (
 	"math"
 )
 
-// TemplateDim is the number of values in a template.
-const TemplateDim = 128
+// A Template is what a face looks like to an embedding model: as many numbers as the model's
+// Dim, such that templates of one person lie near each other in Euclidean distance. Templates
+// of two models have nothing to do with each other. It must not be changed once it was handed on.
+type Template []float32
 
-// A Template is what a face looks like to the embedding model: 128 numbers, such that
-// templates of one person lie near each other in Euclidean distance.
-type Template [TemplateDim]float32
-
-// Validate refuses a template that holds a value that is not finite. Such a template has
-// no distance to anything, so it can be neither enrolled nor searched.
-func (t *Template) Validate() error {
+// Validate refuses a template that has no values, or more than TemplateDimMax, or one that is
+// not finite. Such a template has no distance to anything, so it can be neither enrolled nor
+// searched.
+func (t Template) Validate() error {
+	if len(t) == 0 || len(t) > TemplateDimMax {
+		return fmt.Errorf("a template has %d values, to be from 1 to %d", len(t), TemplateDimMax)
+	}
 	for i, v := range t {
 		if v-v != 0 { // NaN for a NaN and for both infinities
 			return fmt.Errorf("template value %d is %v, not a finite number", i, v)
@@ -31,8 +33,12 @@ func (t *Template) Validate() error {
 	return nil
 }
 
-// Distance is the Euclidean distance between two templates, summed in float64.
-func (t *Template) Distance(other *Template) float64 {
+// Distance is the Euclidean distance between two templates of one model, summed in float64. It
+// panics when their lengths differ: they are of two models, and any number would be a lie.
+func (t Template) Distance(other Template) float64 {
+	if len(t) != len(other) {
+		panic(fmt.Sprintf("face: the distance of a template of %d values from one of %d", len(t), len(other)))
+	}
 	var sum float64
 	for i, v := range t {
 		d := float64(v) - float64(other[i])

@@ -11,10 +11,10 @@ import (
 )
 
 func TestTemplateValidate(t *testing.T) {
-	with := func(place int, value float64) *face.Template {
-		var template face.Template
+	with := func(place int, value float64) face.Template {
+		template := make(face.Template, face.TemplateDim)
 		template[place] = float32(value)
-		return &template
+		return template
 	}
 	t.Run("OK", func(t *testing.T) {
 		for _, value := range []float64{0, -0.3, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32} {
@@ -22,6 +22,18 @@ func TestTemplateValidate(t *testing.T) {
 				if err := with(place, value).Validate(); err != nil {
 					t.Errorf("%v at %d: %v", value, place, err)
 				}
+			}
+		}
+	})
+	t.Run("ErrLength", func(t *testing.T) {
+		for _, length := range []int{0, face.TemplateDimMax + 1} {
+			if err := make(face.Template, length).Validate(); err == nil {
+				t.Errorf("%d values are accepted", length)
+			}
+		}
+		for _, length := range []int{1, face.TemplateDimMax} {
+			if err := make(face.Template, length).Validate(); err != nil {
+				t.Error(err)
 			}
 		}
 	})
@@ -38,28 +50,57 @@ func TestTemplateValidate(t *testing.T) {
 }
 
 func TestTemplateDistance(t *testing.T) {
-	var a, b face.Template
+	a, b := make(face.Template, face.TemplateDim), make(face.Template, face.TemplateDim)
 	b[0], b[face.TemplateDim-1] = 3, 4
-	if got := a.Distance(&b); got != 5 {
+	if got := a.Distance(b); got != 5 {
 		t.Errorf("first and last value: distance %v, want 5", got)
 	}
-	if there, back := a.Distance(&b), b.Distance(&a); there != back {
+	if there, back := a.Distance(b), b.Distance(a); there != back {
 		t.Errorf("%v one way, %v the other", there, back)
 	}
-	if got := b.Distance(&b); got != 0 {
+	if got := b.Distance(b); got != 0 {
 		t.Errorf("%v from itself", got)
 	}
 	// In float32 these squares overflow, and the tiny ones below vanish.
 	for i := range a {
 		a[i], b[i] = math.MaxFloat32, -math.MaxFloat32
 	}
-	if got, want := a.Distance(&b), 2*math.MaxFloat32*math.Sqrt(face.TemplateDim); math.Abs(got/want-1) > 1e-12 {
+	if got, want := a.Distance(b), 2*math.MaxFloat32*math.Sqrt(face.TemplateDim); math.Abs(got/want-1) > 1e-12 {
 		t.Errorf("largest values: distance %v, want %v", got, want)
 	}
-	a, b = face.Template{}, face.Template{}
+	clear(a)
+	clear(b)
 	a[7] = math.SmallestNonzeroFloat32
-	if got := a.Distance(&b); got != math.SmallestNonzeroFloat32 {
+	if got := a.Distance(b); got != math.SmallestNonzeroFloat32 {
 		t.Errorf("smallest value: distance %v", got)
+	}
+}
+
+// TestTemplateDistanceOfTwoModels: a number would be taken for a distance.
+func TestTemplateDistanceOfTwoModels(t *testing.T) {
+	for _, row := range [][2]int{{128, 512}, {512, 128}, {1, 2}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("templates of %d and %d values have a distance", row[0], row[1])
+				}
+			}()
+			make(face.Template, row[0]).Distance(make(face.Template, row[1]))
+		}()
+	}
+}
+
+func TestModelAccepts(t *testing.T) {
+	model := face.Model{ID: "a model", Dim: 3}
+	if err := model.Accepts(face.Template{1, 2, 3}); err != nil {
+		t.Error(err)
+	}
+	for name, template := range map[string]face.Template{
+		"empty": nil, "short": {1, 2}, "long": {1, 2, 3, 4}, "not finite": {1, 2, float32(math.NaN())},
+	} {
+		if model.Accepts(template) == nil {
+			t.Errorf("%s: accepted", name)
+		}
 	}
 }
 

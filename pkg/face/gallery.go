@@ -97,7 +97,7 @@ type Gallery interface {
 	Size(ctx context.Context, application string) (int, error)
 	// Candidates finds the sessions at most distanceMax from the template; the nearest
 	// listMax are listed, all are counted.
-	Candidates(ctx context.Context, application string, template *Template, distanceMax float64, listMax int) (Candidates, error)
+	Candidates(ctx context.Context, application string, template Template, distanceMax float64, listMax int) (Candidates, error)
 	// Pairs compares sessions of the gallery with all that were enrolled before them: those
 	// after the session number given, in order, until sessionsMax were looked at or pairsMax pairs
 	// found, one session at least. It returns the pairs at most distanceMax apart, by the number of
@@ -108,7 +108,7 @@ type Gallery interface {
 	// to CrowdRows of them. Which sessions are in it does not depend on the template, and changes
 	// only as sessions enter and leave the gallery. NewCrowd makes a Crowd of the distances. A
 	// gallery that cannot tell returns the zero Crowd.
-	Crowd(ctx context.Context, application string, template *Template) (Crowd, error)
+	Crowd(ctx context.Context, application string, template Template) (Crowd, error)
 	// CandidateCrowds says the same of the templates of candidates, in their order. For one that
 	// has left the gallery since, it is the zero Crowd.
 	CandidateCrowds(ctx context.Context, application string, candidates []Candidate) ([]Crowd, error)

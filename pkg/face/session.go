@@ -112,8 +112,10 @@ type SavedSearch struct {
 	// Result is the answer as it was given, without addresses of pictures, which expire.
 	Result    json.RawMessage `json:"result"`
 	PictureID string          `json:"picture_id"`
-	// Template is nil when no face was found.
-	Template *Template `json:"template,omitempty"`
+	// Template is empty when no face was found.
+	Template Template `json:"template,omitempty"`
+	// Model is the ID of what made the template; empty stands for DefaultModel.
+	Model string `json:"model,omitempty"`
 	// Reviews are the decisions of people since, oldest first; Status is that of the last.
 	Reviews []Review `json:"reviews,omitempty"`
 }

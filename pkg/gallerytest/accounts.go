@@ -178,7 +178,7 @@ func testDeleteApplicationConcurrently(t *testing.T, place func(testing.TB) Harn
 					}
 					return
 				}
-				_, err = f.store.Candidates(t.Context(), ours, &enrolment.Template, everything, 5)
+				_, err = f.store.Candidates(t.Context(), ours, enrolment.Template, everything, 5)
 				if err != nil && face.CodeOf(err) != face.CodeNotFound {
 					t.Error("Candidates:", err)
 				}

@@ -210,7 +210,7 @@ func (f *fixture) changeAndLook(enrolment face.Enrolment, want look) (face.Sessi
 	if err != nil {
 		return session, err
 	}
-	found, err := f.store.Candidates(f.Context(), ours, &enrolment.Template, 0, 5)
+	found, err := f.store.Candidates(f.Context(), ours, enrolment.Template, 0, 5)
 	if err != nil {
 		return session, err
 	}
@@ -273,7 +273,7 @@ func (f *fixture) testChangeInSight(t *testing.T) {
 				return nil
 			default:
 			}
-			found, err := f.store.Candidates(t.Context(), ours, &enrolment.Template, 0, 5)
+			found, err := f.store.Candidates(t.Context(), ours, enrolment.Template, 0, 5)
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ const crowdSlack = 1e-4
 // crowd wants the crowds of a template and, where candidates are given, of each of them.
 func (f *fixture) crowd(application string, template face.Template, candidates ...face.Candidate) (face.Crowd, []face.Crowd) {
 	f.Helper()
-	crowd, err := f.store.Crowd(f.Context(), application, &template)
+	crowd, err := f.store.Crowd(f.Context(), application, template)
 	if err != nil {
 		f.Fatal("Crowd:", err)
 	}
@@ -28,7 +28,7 @@ func (f *fixture) crowd(application string, template face.Template, candidates .
 }
 
 // Crowd is the one of a gallery in which the sample is everybody.
-func (o *Oracle) Crowd(template *face.Template) face.Crowd {
+func (o *Oracle) Crowd(template face.Template) face.Crowd {
 	var distances []float32
 	for _, candidate := range o.Near(template, everything) {
 		distances = append(distances, float32(candidate.Distance))
@@ -60,7 +60,7 @@ func testCrowd(t *testing.T, place func(testing.TB) Harness) {
 			for range 5 {
 				probe := randomTemplate(random)
 				got, _ := f.crowd(ours, probe)
-				requireCrowd(t, "a stranger", got, oracle.Crowd(&probe))
+				requireCrowd(t, "a stranger", got, oracle.Crowd(probe))
 				again, _ := f.crowd(ours, probe)
 				requireSame(t, "asked again", again, got)
 			}
@@ -90,7 +90,7 @@ func testCrowd(t *testing.T, place func(testing.TB) Harness) {
 			return m.session.ID == gone.Session.ID || m.session.ID == left.Session.ID
 		})
 		crowd, crowds := f.crowd(ours, probe, found.List...)
-		requireCrowd(t, "the probe", crowd, oracle.Crowd(&probe))
+		requireCrowd(t, "the probe", crowd, oracle.Crowd(probe))
 		requireCrowd(t, "who was erased", crowds[0], face.Crowd{})
 		requireCrowd(t, "who left the gallery", crowds[1], face.Crowd{})
 		requireCrowd(t, "who stays", crowds[2], oracle.Crowd(oracle.template(found.List[2].Session.ID)))
@@ -99,7 +99,7 @@ func testCrowd(t *testing.T, place func(testing.TB) Harness) {
 		t.Run("ErrTemplate "+name, func(t *testing.T) {
 			probe := templateOf("probe")
 			probe[0] = value
-			if crowd, err := f.store.Crowd(t.Context(), ours, &probe); err == nil {
+			if crowd, err := f.store.Crowd(t.Context(), ours, probe); err == nil {
 				t.Fatalf("a template that has no distance to anything has %+v", crowd)
 			}
 		})
@@ -107,10 +107,10 @@ func testCrowd(t *testing.T, place func(testing.TB) Harness) {
 }
 
 // template is that of a session.
-func (o *Oracle) template(id string) *face.Template {
+func (o *Oracle) template(id string) face.Template {
 	for i := range o.members {
 		if o.members[i].session.ID == id {
-			return &o.members[i].template
+			return o.members[i].template
 		}
 	}
 	return nil

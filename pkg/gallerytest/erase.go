@@ -329,7 +329,7 @@ func (f *fixture) readWhile(erasing *atomic.Int64, enrolments []face.Enrolment, 
 				return err
 			}
 		}
-		found, err := f.store.Candidates(ctx, ours, &enrolment.Template, 0, 5)
+		found, err := f.store.Candidates(ctx, ours, enrolment.Template, 0, 5)
 		if err != nil || found.Total > 1 || found.Total != len(found.List) {
 			return fmt.Errorf("a search found %+v, %w", found, err)
 		}

@@ -166,7 +166,7 @@ func (f *fixture) size(application string) int {
 
 func (f *fixture) candidates(application string, probe face.Template, distanceMax float64, listMax int) face.Candidates {
 	f.Helper()
-	found, err := f.store.Candidates(f.Context(), application, &probe, distanceMax, listMax)
+	found, err := f.store.Candidates(f.Context(), application, probe, distanceMax, listMax)
 	if err != nil {
 		f.Fatal("Candidates:", err)
 	}
@@ -196,7 +196,7 @@ func (f *fixture) state(application string) string {
 	sessions, total := f.sessions(application, face.SessionFilter{Limit: 1 << 20})
 	return asJSON(f, []any{
 		applications, settings, f.credits(application), keys, f.size(application), sessions, total,
-		f.candidates(application, face.Template{}, everything, 1<<20),
+		f.candidates(application, origin, everything, 1<<20),
 	})
 }
 
@@ -249,16 +249,19 @@ func templateOf(name string) face.Template {
 const strangersValue = 0.86 / 16 // 16 is the root of 2·128
 
 func randomTemplate(random *mathrand.Rand) face.Template {
-	var template face.Template
+	template := make(face.Template, face.TemplateDim)
 	for i := range template {
 		template[i] = float32(strangersValue * random.NormFloat64())
 	}
 	return template
 }
 
+// origin is the template whose values are all zero.
+var origin = make(face.Template, face.TemplateDim)
+
 // axis is a template whose distance from the zero template is exactly the length.
 func axis(place int, length float32) face.Template {
-	var template face.Template
+	template := make(face.Template, face.TemplateDim)
 	template[place] = length
 	return template
 }
@@ -288,7 +291,7 @@ func newSearch(id string) (face.SavedSearch, face.Picture) {
 	template := templateOf("probe of " + id)
 	return face.SavedSearch{
 		ID: id, CreatedAt: moment(4), VendorData: "vendor of " + id, Status: face.InReview,
-		Result: json.RawMessage(`{"matches":[],"total":0}`), PictureID: "picture-" + id, Template: &template,
+		Result: json.RawMessage(`{"matches":[],"total":0}`), PictureID: "picture-" + id, Template: template,
 	}, face.Picture{ContentType: "image/png", Data: []byte("picture of " + id)}
 }
 

@@ -109,7 +109,7 @@ func calls(names things) []call {
 			return err
 		}},
 		{"Crowd", func(ctx context.Context, store Store, application string) error {
-			_, err := store.Crowd(ctx, application, &face.Template{})
+			_, err := store.Crowd(ctx, application, origin)
 			return err
 		}},
 		{"CandidateCrowds", func(ctx context.Context, store Store, application string) error {
@@ -117,7 +117,7 @@ func calls(names things) []call {
 			return err
 		}},
 		{"Candidates", func(ctx context.Context, store Store, application string) error {
-			_, err := store.Candidates(ctx, application, &face.Template{}, everything, 5)
+			_, err := store.Candidates(ctx, application, origin, everything, 5)
 			return err
 		}},
 		{"SaveSearch", func(ctx context.Context, store Store, application string) error {

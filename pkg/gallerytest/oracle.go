@@ -29,7 +29,7 @@ func (o *Oracle) Add(session face.Session, template face.Template) {
 const distanceSlack = 1e-9
 
 // Near lists who is in the gallery within a distance, nearest first, ties by number.
-func (o *Oracle) Near(probe *face.Template, distanceMax float64) []face.Candidate {
+func (o *Oracle) Near(probe face.Template, distanceMax float64) []face.Candidate {
 	var near []face.Candidate
 	for i := range o.members {
 		m := &o.members[i]
@@ -54,7 +54,7 @@ func (o *Oracle) Near(probe *face.Template, distanceMax float64) []face.Candidat
 // Check holds an answer against the oracle's. One that says that it is exact has to be
 // complete. One that does not may leave out sessions that are not blocklisted, and nothing
 // else: what it lists is true and in order, and what it counts exists.
-func (o *Oracle) Check(t testing.TB, found face.Candidates, probe *face.Template, distanceMax float64, listMax int) {
+func (o *Oracle) Check(t testing.TB, found face.Candidates, probe face.Template, distanceMax float64, listMax int) {
 	t.Helper()
 	truth := o.Near(probe, distanceMax)
 	var blocklisted []face.Candidate

@@ -91,7 +91,7 @@ func testPairsAgainstOracle(t *testing.T, place func(testing.TB) Harness) {
 			}
 			earlier := &Oracle{members: oracle.members[:i]}
 			near := map[uint64]float64{}
-			for _, candidate := range earlier.Near(&later.template, radius) {
+			for _, candidate := range earlier.Near(later.template, radius) {
 				near[candidate.Session.Number] = candidate.Distance
 			}
 			for _, m := range oracle.members[:i] {

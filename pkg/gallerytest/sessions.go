@@ -255,7 +255,7 @@ func (f *fixture) enrolAndLook() (uint64, error) {
 }
 
 func (f *fixture) look(session face.Session, template face.Template) error {
-	found, err := f.store.Candidates(f.Context(), ours, &template, 0, 1)
+	found, err := f.store.Candidates(f.Context(), ours, template, 0, 1)
 	if err != nil {
 		return fmt.Errorf("searching: %w", err)
 	}

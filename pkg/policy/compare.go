@@ -15,9 +15,9 @@ const ReviewBelow = 70.0
 
 // A Side is one of the two pictures of a comparison.
 type Side struct {
-	Name     string         // what its sender calls it, such as ref_image
-	Faces    int            // how many were found
-	Template *face.Template // of the largest; nil when there is none
+	Name     string        // what its sender calls it, such as ref_image
+	Faces    int           // how many were found
+	Template face.Template // of the largest; nil when there is none
 }
 
 // A Comparison is what a comparison of two pictures is answered with.

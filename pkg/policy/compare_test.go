@@ -8,7 +8,7 @@ import (
 )
 
 // at is a template that far from the zero one.
-func at(distance float64) *face.Template { return &face.Template{float32(distance)} }
+func at(distance float64) face.Template { return face.Template{float32(distance)} }
 
 func TestCompare(t *testing.T) {
 	of := func(similarity float64) float64 { return dlib.Distance(similarity) }

@@ -34,6 +34,8 @@ type CompareResult struct {
 // Compare compares the largest faces of two pictures. Nothing is kept. CodeInvalid: a picture
 // cannot be used; CodeInsufficientCredits: they are metered and used up; CodeBusy: try again.
 func (s *Service) Compare(ctx context.Context, application string, request CompareRequest) (CompareResult, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	result := CompareResult{RequestID: uuid.NewString(), Timings: Timings{}}
 	settings, err := s.gallery.Settings(ctx, application)
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *Service) Compare(ctx context.Context, application string, request Compa
 		return CompareResult{}, inPicture("ref_image", err)
 	}
 	result.User, result.Reference = Seen{user.faces, user.angle}, Seen{reference.faces, reference.angle}
-	result.Comparison = policy.Compare(s.options.Calibration, request.DeclineBelow,
+	result.Comparison = policy.Compare(s.embedder.Calibration, request.DeclineBelow,
 		policy.Side{Name: "user_image", Faces: len(user.faces), Template: user.template},
 		policy.Side{Name: "ref_image", Faces: len(reference.faces), Template: reference.template})
 	if err := s.charged(ctx, application, settings, func() error { return nil }); err != nil {

@@ -213,18 +213,30 @@ func (d *duplicates) forgetOldest() bool {
 	return at != nil
 }
 
+// forgetEnded drops everything that was found.
+func (d *duplicates) forgetEnded() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, each := range d.found {
+		if each.ended() {
+			delete(d.found, key)
+		}
+	}
+}
+
 // findDuplicates compares everybody with everybody.
 func (s *Service) findDuplicates(ctx context.Context, key duplicatesKey, found *finding) error {
-	radius := s.options.Calibration.Distance(key.similarity)
+	embedder := s.Embedder()
+	radius := embedder.Calibration.Distance(key.similarity)
 	people := newPeople(key.samePerson)
 	after := uint64(0)
 	for {
-		pairs, next, err := s.gallery.Pairs(ctx, key.application, radius, after, duplicatesSessions, DuplicatePairsMax)
+		pairs, next, err := s.pairsOf(ctx, embedder.Model, key.application, radius, after)
 		if err != nil {
 			return err
 		}
 		for _, pair := range pairs {
-			people.add(pair, policy.Percentage(s.options.Calibration.Similarity(pair.Distance)))
+			people.add(pair, policy.Percentage(embedder.Calibration.Similarity(pair.Distance)))
 		}
 		if people.pairs > DuplicatePairsMax {
 			return face.Conflict("More than %d pairs are that similar; name a higher similarity.", DuplicatePairsMax)
@@ -238,6 +250,16 @@ func (s *Service) findDuplicates(ctx context.Context, key duplicatesKey, found *
 	found.examined.Store(found.total.Load())
 	found.groups, found.pairs = people.groups(), people.pairs
 	return nil
+}
+
+// pairsOf looks at the next sessions, unless the embedding model is another by now.
+func (s *Service) pairsOf(ctx context.Context, model face.Model, application string, radius float64, after uint64) ([]face.Pair, uint64, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
+	if s.embedder.Model != model {
+		return nil, 0, face.Conflict("The embedding model was changed while duplicates were looked for: ask again.")
+	}
+	return s.gallery.Pairs(ctx, application, radius, after, duplicatesSessions, DuplicatePairsMax)
 }
 
 // people are those who take part in a pair.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,6 +29,8 @@ type Effects struct {
 
 // Effects looks at the saved searches of the last EffectDays again, in the gallery as it is now.
 func (s *Service) Effects(ctx context.Context, application string, now time.Time) (Effects, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	settings, err := s.gallery.Settings(ctx, application)
 	if err != nil {
 		return Effects{}, err
@@ -41,15 +44,21 @@ func (s *Service) Effects(ctx context.Context, application string, now time.Time
 	if err != nil {
 		return Effects{}, err
 	}
-	result.Saved, result.Searches = saved, len(list)
-	past := make([]policy.Past, len(list))
-	for i, each := range list {
-		if past[i], err = s.past(ctx, application, each); err != nil {
+	result.Saved = saved
+	past := make([]policy.Past, 0, len(list))
+	for _, each := range list {
+		if cmp.Or(each.Model, face.DefaultModel.ID) != s.embedder.Model.ID {
+			continue // nothing in the gallery can be compared with it any more
+		}
+		one, err := s.past(ctx, application, each)
+		if err != nil {
 			return Effects{}, err
 		}
-		result.Were.Add(past[i].Status)
+		past = append(past, one)
+		result.Were.Add(one.Status)
 	}
-	result.Effects = s.options.Calibration.Effects(settings, result.People, past)
+	result.Searches = len(past)
+	result.Effects = s.embedder.Calibration.Effects(settings, result.People, past)
 	return result, nil
 }
 
@@ -63,7 +72,7 @@ func (s *Service) past(ctx context.Context, application string, saved face.Saved
 	if saved.Template == nil {
 		return past, nil
 	}
-	calibration := s.options.Calibration
+	calibration := s.embedder.Calibration
 	near, err := s.gallery.Candidates(ctx, application, saved.Template, calibration.Distance(policy.EffectLeast), effectNearestMax)
 	if err != nil {
 		return policy.Past{}, err

@@ -48,8 +48,10 @@ type EnrolResult struct {
 // application's gallery. CodeInvalid: the picture cannot be used, or shows no face or several,
 // or one that the settings refuse for its quality;
 // CodeNotFound: there is no such search; CodeConflict: the session ID is taken by other
-// content; CodeBusy: try again.
+// content, or the search was made with another embedding model; CodeBusy: try again.
 func (s *Service) Enrol(ctx context.Context, application string, request EnrolRequest) (EnrolResult, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	result := EnrolResult{Timings: Timings{}}
 	if request.Status == "" {
 		request.Status = face.Approved
@@ -102,7 +104,7 @@ func (s *Service) fromPicture(ctx context.Context, request EnrolRequest, setting
 	if err != nil {
 		return nil, err
 	}
-	enrolment.Template = *seen.template
+	enrolment.Template = seen.template
 	enrolment.Picture, err = seen.keep(settings.KeepPicture, request.Picture)
 	return warnings, err
 }
@@ -130,7 +132,10 @@ func (s *Service) fromSearch(ctx context.Context, application string, request En
 	if err != nil {
 		return nil, err
 	}
-	enrolment.Template = *saved.Template
+	if cmp.Or(saved.Model, face.DefaultModel.ID) != s.embedder.Model.ID {
+		return nil, face.Conflict("The search was made with another embedding model than the one in use now: enrol the person from a picture.")
+	}
+	enrolment.Template = saved.Template
 	// What is kept of a person is erased with his vendor_data, so the session is his as well.
 	if enrolment.Session.VendorData == "" {
 		enrolment.Session.VendorData = saved.VendorData

@@ -34,7 +34,7 @@ func TestRetain(t *testing.T) {
 	}
 	enrol := func(application string, at time.Time) {
 		t.Helper()
-		enrolment := face.Enrolment{Session: face.Session{ID: uuid.NewString(), Status: face.Approved, CreatedAt: at}}
+		enrolment := face.Enrolment{Session: face.Session{ID: uuid.NewString(), Status: face.Approved, CreatedAt: at}, Template: make(face.Template, face.TemplateDim)}
 		if _, _, err := f.store.Enrol(t.Context(), application, enrolment); err != nil {
 			t.Fatal(err)
 		}

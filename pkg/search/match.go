@@ -10,7 +10,7 @@ import (
 
 // find adds to the evidence who in the gallery is near the template, and what is needed to
 // decide who of them is a match. threshold is the similarity in percent down to which it looked.
-func (s *Service) find(ctx context.Context, application string, settings face.Settings, template *face.Template, evidence *policy.Evidence) (threshold float64, err error) {
+func (s *Service) find(ctx context.Context, application string, settings face.Settings, template face.Template, evidence *policy.Evidence) (threshold float64, err error) {
 	byExpected := settings.MatchRule == face.ByExpectedFalseMatches
 	if byExpected || settings.ShowExpectedFalseMatches {
 		if evidence.Strangers, err = s.strangers(ctx, application, template); err != nil {
@@ -24,12 +24,12 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 	if byExpected {
 		// Who of them is a match depends on each one's own crowd, so all of them are needed.
 		distanceMax, listMax = evidence.Strangers.Radius(settings.ExpectedFalseMatches), math.MaxInt
-		threshold = policy.Percentage(s.options.Calibration.Similarity(distanceMax))
+		threshold = policy.Percentage(s.embedder.Calibration.Similarity(distanceMax))
 	} else {
 		if threshold, err = s.threshold(ctx, application, settings); err != nil {
 			return 0, err
 		}
-		distanceMax = s.options.Calibration.Distance(threshold)
+		distanceMax = s.embedder.Calibration.Distance(threshold)
 	}
 	evidence.Candidates, err = s.gallery.Candidates(ctx, application, template, distanceMax, listMax)
 	if err == nil && evidence.ByPerson {
@@ -46,7 +46,7 @@ func (s *Service) find(ctx context.Context, application string, settings face.Se
 	return threshold, err
 }
 
-func (s *Service) strangers(ctx context.Context, application string, template *face.Template) (*policy.Strangers, error) {
+func (s *Service) strangers(ctx context.Context, application string, template face.Template) (*policy.Strangers, error) {
 	people, err := s.gallery.Size(ctx, application)
 	if err != nil {
 		return nil, err
@@ -55,5 +55,5 @@ func (s *Service) strangers(ctx context.Context, application string, template *f
 	if err != nil {
 		return nil, err
 	}
-	return policy.NewStrangers(s.options.Calibration, people, crowd), nil
+	return policy.NewStrangers(s.embedder.Calibration, people, crowd), nil
 }

@@ -32,6 +32,7 @@ func (m *medium) Embed(context.Context, *photo.Photo, int, image.Rectangle) (fac
 func people(random *rand.Rand, count int, apart float64) []face.Template {
 	list := make([]face.Template, count)
 	for i := range list {
+		list[i] = make(face.Template, face.TemplateDim)
 		for j := range list[i] {
 			list[i][j] = float32(apart / math.Sqrt(2*face.TemplateDim) * random.NormFloat64())
 		}
@@ -42,7 +43,7 @@ func people(random *rand.Rand, count int, apart float64) []face.Template {
 // at is a template at that distance from another.
 func at(random *rand.Rand, from face.Template, distance float64) face.Template {
 	step := people(random, 1, 1)[0]
-	length := step.Distance(&face.Template{})
+	length := step.Distance(make(face.Template, len(step)))
 	for i := range step {
 		step[i] = from[i] + step[i]*float32(distance/length)
 	}

@@ -41,15 +41,20 @@ type Options struct {
 	Confidence func(score float64) float64
 	// Calibration says what distances mean.
 	Calibration policy.Calibration
+	// Model is what the engine's templates are of; the zero Model stands for DefaultModel.
+	Model face.Model
 }
 
 // A Service runs the use cases. It is safe for concurrent use.
 type Service struct {
 	gallery  face.Gallery
-	engine   Engine
 	describe Describer
 	options  Options
 	line     *line
+	// embedder is changed by Reembed alone. Whoever makes or compares templates holds the lock for
+	// reading from the first to the last step, so that all are of one model.
+	embedderMu sync.RWMutex
+	embedder   Embedder
 	// settingsMu makes changes of settings follow each other.
 	settingsMu sync.Mutex
 	duplicates *duplicates
@@ -57,8 +62,12 @@ type Service struct {
 
 // New makes a Service over its parts. Close it before the gallery.
 func New(gallery face.Gallery, engine Engine, describer Describer, options Options) *Service {
+	embedder := Embedder{engine, options.Model, options.Calibration}
+	if embedder.Model == (face.Model{}) {
+		embedder.Model = face.DefaultModel
+	}
 	return &Service{
-		gallery: gallery, engine: engine, describe: describer, options: options,
+		gallery: gallery, embedder: embedder, describe: describer, options: options,
 		line: newLine(options.Workers, options.WaitingMax), duplicates: newDuplicates(),
 	}
 }
@@ -151,6 +160,8 @@ type Result struct {
 // CodeInvalid: the picture cannot be used, or too many sessions match to be grouped by person;
 // CodeInsufficientCredits: they are metered and used up; CodeBusy: try again. A picture without a face is no error: it is declined.
 func (s *Service) Search(ctx context.Context, application string, request Request) (Result, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	result := Result{RequestID: uuid.NewString(), Timings: Timings{}}
 	settings, err := s.gallery.Settings(ctx, application)
 	if err != nil {
@@ -174,7 +185,7 @@ func (s *Service) Search(ctx context.Context, application string, request Reques
 	} else if threshold, err = s.threshold(ctx, application, settings); err != nil {
 		return Result{}, err
 	}
-	decision := policy.Decide(settings, s.options.Calibration, evidence)
+	decision := policy.Decide(settings, s.embedder.Calibration, evidence)
 	result.People = decision.People
 	result.Outcome, result.Sessions = outcome(decision, seen, threshold, evidence.Candidates.Exact)
 	started = result.Timings.timed(StepIndex, started)
@@ -200,7 +211,7 @@ func (s *Service) threshold(ctx context.Context, application string, settings fa
 	if err != nil {
 		return 0, err
 	}
-	return s.options.Calibration.AutoThreshold(people, settings.ExpectedFalseMatches), nil
+	return s.embedder.Calibration.AutoThreshold(people, settings.ExpectedFalseMatches), nil
 }
 
 func outcome(decision policy.Decision, seen *sight, threshold float64, exact bool) (Outcome, []face.Session) {
@@ -223,7 +234,7 @@ func (s *Service) save(ctx context.Context, application string, request Request,
 	}
 	search := face.SavedSearch{
 		ID: result.RequestID, CreatedAt: time.Now().UTC(), VendorData: request.VendorData,
-		Status: result.Outcome.Status, Result: kept, Template: seen.template,
+		Status: result.Outcome.Status, Result: kept, Template: seen.template, Model: s.embedder.Model.ID,
 	}
 	picture, err := seen.keep(keep, request.Picture)
 	if err != nil {
@@ -241,7 +252,7 @@ type sight struct {
 	angle int
 	faces []face.Face // largest first
 	// Of the largest face, the one that is searched; nil and empty when there is none:
-	template *face.Template
+	template face.Template
 	flaws    []face.Flaw
 	box      image.Rectangle // in decoded pixels of the turned picture
 }
@@ -260,7 +271,7 @@ func (s *Service) see(ctx context.Context, picture []byte, rotate bool, timings 
 		return nil, err
 	}
 	started = timings.timed(StepDecode, started)
-	found, err := s.engine.Find(ctx, decoded, rotate)
+	found, err := s.embedder.Engine.Find(ctx, decoded, rotate)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +291,7 @@ func (s *Service) see(ctx context.Context, picture []byte, rotate bool, timings 
 // look adds one face, unless the embedding model cannot see it: then it is none.
 func (s *Service) look(ctx context.Context, seen *sight, detection face.Detection, timings Timings) error {
 	started := time.Now()
-	embedding, ok, err := s.engine.Embed(ctx, seen.photo, seen.angle, detection.Box)
+	embedding, ok, err := s.embedder.Engine.Embed(ctx, seen.photo, seen.angle, detection.Box)
 	if err != nil || !ok {
 		return err
 	}
@@ -292,7 +303,7 @@ func (s *Service) look(ctx context.Context, seen *sight, detection face.Detectio
 	}
 	timings.timed(StepAttributes, started)
 	if seen.template == nil {
-		seen.template, seen.flaws, seen.box = &embedding.Template, shown.Flaws, detection.Box
+		seen.template, seen.flaws, seen.box = embedding.Template, shown.Flaws, detection.Box
 	}
 	seen.faces = append(seen.faces, face.Face{
 		Box: box, Score: detection.Score, Confidence: s.options.Confidence(detection.Score),

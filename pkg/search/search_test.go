@@ -39,7 +39,9 @@ func (s *stub) Find(_ context.Context, p *photo.Photo, _ bool) (face.Found, erro
 }
 
 func (s *stub) Embed(_ context.Context, p *photo.Photo, angle int, box image.Rectangle) (face.Embedding, bool, error) {
-	return face.Embedding{Template: face.Template{float32(box.Dx())}}, true, nil
+	template := make(face.Template, face.TemplateDim)
+	template[0] = float32(box.Dx())
+	return face.Embedding{Template: template}, true, nil
 }
 
 func (s *stub) Describe(context.Context, face.Embedding, float64, float64) (face.Attributes, error) {

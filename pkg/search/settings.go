@@ -15,19 +15,21 @@ type Threshold struct {
 
 // Threshold is the one in force, for the gallery as it is now.
 func (s *Service) Threshold(ctx context.Context, application string, settings face.Settings) (Threshold, error) {
+	s.embedderMu.RLock()
+	defer s.embedderMu.RUnlock()
 	people, err := s.gallery.Size(ctx, application)
 	if err != nil {
 		return Threshold{}, err
 	}
 	if settings.MatchRule == face.ByExpectedFalseMatches {
-		c, expected := s.options.Calibration, settings.ExpectedFalseMatches
+		c, expected := s.embedder.Calibration, settings.ExpectedFalseMatches
 		return Threshold{c.AutoThreshold(people, expected), c.ExplainRule(people, expected)}, nil
 	}
 	similarity, auto := settings.SimilarityThreshold, settings.SimilarityThreshold == 0
 	if auto {
-		similarity = s.options.Calibration.AutoThreshold(people, settings.ExpectedFalseMatches)
+		similarity = s.embedder.Calibration.AutoThreshold(people, settings.ExpectedFalseMatches)
 	}
-	return Threshold{similarity, s.options.Calibration.Explain(people, similarity, auto)}, nil
+	return Threshold{similarity, s.embedder.Calibration.Explain(people, similarity, auto)}, nil
 }
 
 // ChangeSettings changes an application's settings; change is called with those in force, and

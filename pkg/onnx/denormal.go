@@ -1,4 +1,4 @@
-package attributes
+package onnx
 
 /*
 #if defined(__x86_64__)
@@ -18,6 +18,6 @@ static void facesearch_denormals_are_zero(void) {}
 */
 import "C"
 
-// denormalsAreZero sets the current thread's floating point unit; the goroutine has to be
+// DenormalsAreZero sets the current thread's floating point unit; the goroutine has to be
 // locked to it.
-func denormalsAreZero() { C.facesearch_denormals_are_zero() }
+func DenormalsAreZero() { C.facesearch_denormals_are_zero() }
