@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,26 +17,28 @@ import (
 	"facesearch/models"
 	"facesearch/pkg/accuracy"
 	"facesearch/pkg/bench"
-	"facesearch/pkg/dlib"
 	"facesearch/pkg/face"
 	"facesearch/pkg/photo"
+	"facesearch/pkg/policy"
+	"facesearch/pkg/search"
 )
 
 type evaluateCommand struct {
 	benchOutput  `embed:""`
-	Source       string  `arg:"" optional:"" help:"Folder of folders named by person, or CSV file with a heading that says which picture shows whom." placeholder:"FOLDER|CSV"`
-	FileColumn   string  `help:"Column of the CSV file with the picture's file, relative to the CSV file." default:"file"`
-	PersonColumn string  `help:"Column of the CSV file that names the person." default:"person"`
-	CohortColumn string  `help:"Column of the CSV file with the person's group, for error rates by group." default:"cohort"`
-	Nobody       string  `help:"Name that stands for nobody: pictures in which no face should be found."`
-	Templates    string  `help:"In place of pictures, a CSV file of templates, also .csv.gz, with the columns person, x0, x1, …" placeholder:"FILE"`
-	Rotate       bool    `help:"Look for faces at any angle."`
-	Expected     float64 `help:"Strangers that a search may return, for the threshold that is chosen." default:"0.1"`
-	Gallery      int     `help:"People enrolled, for the threshold that is chosen; 0: as many as are evaluated." default:"0"`
-	Sizes        []int   `help:"Also search galleries of these sizes, filled up with synthetic strangers."`
-	Seed         uint64  `help:"Seed of the synthetic strangers." default:"1"`
-	Models       string  `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
-	Workers      int     `help:"Pictures worked on at once." default:"${workers}"`
+	Source       string       `arg:"" optional:"" help:"Folder of folders named by person, or CSV file with a heading that says which picture shows whom." placeholder:"FOLDER|CSV"`
+	FileColumn   string       `help:"Column of the CSV file with the picture's file, relative to the CSV file." default:"file"`
+	PersonColumn string       `help:"Column of the CSV file that names the person." default:"person"`
+	CohortColumn string       `help:"Column of the CSV file with the person's group, for error rates by group." default:"cohort"`
+	Nobody       string       `help:"Name that stands for nobody: pictures in which no face should be found."`
+	Templates    string       `help:"In place of pictures, a CSV file of templates, also .csv.gz, with the columns person, x0, x1, …" placeholder:"FILE"`
+	Rotate       bool         `help:"Look for faces at any angle."`
+	Expected     float64      `help:"Strangers that a search may return, for the threshold that is chosen." default:"0.1"`
+	Gallery      int          `help:"People enrolled, for the threshold that is chosen; 0: as many as are evaluated." default:"0"`
+	Sizes        []int        `help:"Also search galleries of these sizes, filled up with synthetic strangers."`
+	Seed         uint64       `help:"Seed of the synthetic strangers." default:"1"`
+	Embedder     embedderName `help:"Model that makes templates, as for serve." default:"dlib" placeholder:"NAME"`
+	Models       string       `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
+	Workers      int          `help:"Pictures worked on at once." default:"${workers}"`
 }
 
 // Validate refuses what no evaluation could begin with.
@@ -53,13 +56,9 @@ func (c *evaluateCommand) Validate() error {
 
 // Run evaluates the model in this process, without a server or a store.
 func (c *evaluateCommand) Run(ctx context.Context, to streams) error {
-	calibration, err := dlibCalibration()
-	if err != nil {
-		return err
-	}
 	progress := newBenchProgress(to.err)
 	defer progress.finish()
-	input, err := c.input(ctx, progress.tell)
+	input, calibration, err := c.input(ctx, c.logger(to.err), progress.tell)
 	if err != nil {
 		return err
 	}
@@ -73,15 +72,34 @@ func (c *evaluateCommand) Run(ctx context.Context, to streams) error {
 	return c.write(to, report, nil)
 }
 
-func (c *evaluateCommand) input(ctx context.Context, progress bench.Progress) (*accuracy.Input, error) {
+func (c *evaluateCommand) logger(to io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(to, nil))
+}
+
+// input is what is evaluated, and what the distances in it mean.
+func (c *evaluateCommand) input(ctx context.Context, log *slog.Logger, progress bench.Progress) (*accuracy.Input, policy.Calibration, error) {
 	if c.Templates != "" {
-		return templatesInput(c.Templates)
+		calibration, err := dlibCalibration()
+		if err != nil {
+			return nil, calibration, err
+		}
+		input, err := templatesInput(c.Templates)
+		return input, calibration, err
 	}
 	labels, err := c.labels()
 	if err != nil {
-		return nil, err
+		return nil, policy.Calibration{}, err
 	}
-	return c.look(ctx, labels, progress)
+	if err := models.Verify(c.Models); err != nil {
+		return nil, policy.Calibration{}, err
+	}
+	opened, err := openEmbedder(ctx, c.Embedder, c.Models, c.Workers, log)
+	if err != nil {
+		return nil, policy.Calibration{}, err
+	}
+	defer opened.close()
+	input, err := c.look(ctx, opened.Engine, labels, progress)
+	return input, opened.Calibration, err
 }
 
 // templatesInput reads templates that were made before.
@@ -168,15 +186,7 @@ func (c *evaluateCommand) csvLabels(from io.Reader, folder string) ([]label, err
 }
 
 // look makes the templates, with all workers.
-func (c *evaluateCommand) look(ctx context.Context, labels []label, progress bench.Progress) (*accuracy.Input, error) {
-	if err := models.Verify(c.Models); err != nil {
-		return nil, err
-	}
-	engine, err := dlib.Open(ctx, c.Models, c.Workers)
-	if err != nil {
-		return nil, err
-	}
-	defer engine.Close()
+func (c *evaluateCommand) look(ctx context.Context, engine search.Engine, labels []label, progress bench.Progress) (*accuracy.Input, error) {
 	seen := make([]evaluated, len(labels))
 	work := make(chan int)
 	var group sync.WaitGroup
@@ -231,7 +241,7 @@ const (
 )
 
 // see does what a server does with a picture that is enrolled.
-func (c *evaluateCommand) see(ctx context.Context, engine *dlib.Engine, picture label) evaluated {
+func (c *evaluateCommand) see(ctx context.Context, engine search.Engine, picture label) evaluated {
 	failed := func(err error) evaluated { return evaluated{reason: err.Error()} }
 	data, err := os.ReadFile(picture.path)
 	if err != nil {

@@ -42,6 +42,12 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("%v: %d pictures for %d pairs", err, strings.Count(string(html), "data:image"), 1+len(r.WorstStrangers))
 		}
 	})
+	t.Run("OK another model", func(t *testing.T) {
+		r := evaluate(t, folder, "--embedder", tinyNetwork(t, 16), "--sizes", "100")
+		if r.People != 3 || r.Pictures != 4 || len(r.WorstMates) != 1 || r.WorstMates[0].Similarity > 85 || len(r.Sizes) != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
 	t.Run("OK CSV", func(t *testing.T) {
 		r := evaluate(t, filepath.Join(folder, "list.csv"), "--file-column", "picture", "--person-column", "who", "--nobody", "nobody", "--gallery", "100000")
 		if r.People != 3 || r.Empty != 2 || len(r.EmptyFaces) != 1 || r.EmptyFaces[0] != "astronaut.png" || len(r.Failures) != 0 {

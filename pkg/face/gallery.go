@@ -9,6 +9,10 @@ import (
 // A Gallery keeps applications with all that is theirs, and finds the sessions near a
 // template. Every method is safe for concurrent use.
 //
+// All templates of a Gallery are of one Model, which it was opened for. One that cannot be of it,
+// having another number of values, is refused with an error wherever it is given; that one of
+// another model with as many values is never given is up to the caller.
+//
 // What a Gallery promises: a method that returns nil has made its change durable (it
 // survives kill -9), and every later call sees it; one that returns an error has changed
 // nothing. Nothing of one application is reachable with the ID of another.

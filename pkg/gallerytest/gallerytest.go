@@ -76,6 +76,7 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"Candidates", testCandidates},
 		{"Pairs", testPairs},
 		{"Crowd", testCrowd},
+		{"OtherDim", testOtherDim},
 		{"SavedSearch", testSavedSearch},
 		{"Searches", testSearches},
 		{"ReviewSearch", testReviewSearch},
