@@ -57,6 +57,7 @@ func fill(b *testing.B, data string, count int) {
 				ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", n), Status: face.Approved, VendorData: fmt.Sprint("person-", n),
 				Details: face.Details{Name: fmt.Sprint("Person ", n)}, VerifiedAt: time.Now().UTC(), CreatedAt: time.Now().UTC(),
 			}}
+			enrolment.Template = make(face.Template, face.DefaultModel.Dim)
 			for i := range enrolment.Template {
 				enrolment.Template[i] = float32(rand.NormFloat64())
 			}

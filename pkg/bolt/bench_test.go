@@ -115,6 +115,21 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// BenchmarkPairs compares 100,000 people with each other, which takes all cores.
+func BenchmarkPairs(b *testing.B) {
+	store := openStore(b, manyPeople(b, 100_000), quiet(bolt.ExactIndex))
+	for b.Loop() {
+		for after, more := uint64(0), true; more; more = after != 0 {
+			var err error
+			// 0.38 apart is a similarity of 92, the automatic threshold of so many people.
+			if _, after, err = store.Pairs(b.Context(), gallerytest.Application, 0.38, after, 512, 1<<20); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	closeStore(b, store)
+}
+
 // manyPeople is a closed store of so many people, which are never all in memory.
 func manyPeople(b *testing.B, n int) (directory string) {
 	b.Helper()
