@@ -17,6 +17,8 @@ export interface FaceSearchResponse {
       best_angle: 0 | 90 | 180 | 270;
     };
     warnings: Warning[];
+    /** All matches by person, only when group_by_person asked for it. */
+    people?: { vendor_data: string | null; session_ids: string[]; best_similarity_percentage: number }[];
   };
 }
 
@@ -33,6 +35,8 @@ export interface Match {
   match_image_url: string | null;
   status: Status;
   is_blocklisted: boolean;
+  /** How many strangers can be expected to be as near, only when the settings ask for it. */
+  expected_false_matches?: number;
 }
 
 export interface Entity {

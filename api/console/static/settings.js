@@ -13,7 +13,7 @@ const groups = [
 
 const titles = {
   expected_false_matches: 'Expected strangers', match_rule: 'What makes a match', show_expected_false_matches: 'Say how surprising each match is',
-  match_action: 'A match makes the search', allow_multiple_faces: 'Allow several faces', multiple_faces_severity: 'Several faces', low_quality_severity: 'Low quality',
+  match_action: 'A match makes the search', allow_multiple_faces: 'Allow several faces', multiple_faces_severity: 'Several faces', low_quality_severity: 'Low quality', enrol_quality: 'Portraits of low quality',
   max_matches: 'Matches listed at most', keep_picture: 'Picture that is kept', searches_days: 'Days to keep saved searches', sessions_days: 'Days to keep sessions',
   requests_per_minute: 'Requests a minute', credits_metered: 'Searches cost credits',
 };
