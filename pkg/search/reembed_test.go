@@ -22,11 +22,13 @@ import (
 type shade struct {
 	model face.Model
 	seen  atomic.Int64
+	looks atomic.Int64
 	held  chan bool // nil: it does not wait
 	blind func(p *photo.Photo) bool
 }
 
 func (s *shade) Find(_ context.Context, p *photo.Photo, _ bool) (face.Found, error) {
+	s.looks.Add(1)
 	if s.blind != nil && s.blind(p) {
 		return face.Found{}, nil
 	}
@@ -204,6 +206,9 @@ func TestReembedMissing(t *testing.T) {
 	}
 	for _, drop := range []bool{false, true} {
 		result, err := m.reembed(t.Context(), drop)
+		if looks := m.next.looks.Swap(0); looks > 3 { // at one at any angle too; then it is known
+			t.Errorf("it was looked for faces %d times", looks)
+		}
 		if err != nil || result.Adopted != drop || result.Sessions != 4 || len(result.Missing) != len(want) {
 			t.Fatalf("drop %v: %+v, %v", drop, result, err)
 		}
