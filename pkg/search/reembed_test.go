@@ -107,6 +107,7 @@ func TestReembedWhileServing(t *testing.T) {
 	m.next.held = make(chan bool)
 	first := painted(t, 250, 0)
 	id := m.enrol(t, first)
+	m.enrol(t, painted(t, 250, 250))
 	saved, err := m.service.Search(t.Context(), m.application, search.Request{Picture: first, Save: true})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestReembedWhileServing(t *testing.T) {
 	var group sync.WaitGroup
 	var result search.ReembedResult
 	group.Go(func() { result, err = m.reembed(t.Context(), false) })
-	m.next.held <- true // it has begun
+	m.next.held <- true // it has begun, and waits at the other one
 	late := painted(t, 0, 250)
 	lateID := m.enrol(t, late)
 	m.requireFound(t, first, id)
@@ -124,8 +125,8 @@ func TestReembedWhileServing(t *testing.T) {
 	if err != nil || !result.Adopted || len(result.Missing) != 0 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if m.next.seen.Load() != 2 {
-		t.Errorf("%d templates were made of 2 pictures", m.next.seen.Load())
+	if m.next.seen.Load() != 3 {
+		t.Errorf("%d templates were made of 3 pictures", m.next.seen.Load())
 	}
 	if m.service.Embedder().Model != m.next.model {
 		t.Error(m.service.Embedder().Model)
