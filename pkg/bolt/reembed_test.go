@@ -161,10 +161,17 @@ func testReembed(t *testing.T, kind bolt.IndexKind) {
 		if store.Model() != nextModel {
 			t.Fatalf("%s the model is %v", when, store.Model())
 		}
+		size := 0
 		for _, enrolment := range append(enrolments, late) {
 			id := enrolment.Session.ID
 			there := enrolment.Session.InGallery() && id != "person-3" && id != "person-50" && id != made && id != bare
 			requireFoundBy(t, store, next(id), id, there)
+			if there {
+				size++
+			}
+		}
+		if got, err := store.Size(t.Context(), ours); err != nil || got != size {
+			t.Errorf("%s searches compare with %d, %v, want %d", when, got, err, size)
 		}
 		if _, err := store.Candidates(t.Context(), ours, enrolments[0].Template, 1, 5); err == nil {
 			t.Error("a template of the old model is searched " + when)

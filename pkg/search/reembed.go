@@ -202,7 +202,7 @@ func (r *reembedding) makeAll(ctx context.Context, application string, sessions 
 	group.SetLimit(max(1, r.request.Parallel))
 	for _, session := range sessions {
 		key := sessionKey{application, session.ID}
-		if r.failed[key] != "" {
+		if r.hasFailed(key) {
 			continue
 		}
 		group.Go(func() error {
@@ -224,6 +224,12 @@ func (r *reembedding) makeAll(ctx context.Context, application string, sessions 
 		})
 	}
 	return templates, group.Wait()
+}
+
+func (r *reembedding) hasFailed(key sessionKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed[key] != ""
 }
 
 // Why there is no template of a session.

@@ -22,11 +22,13 @@ import (
 type shade struct {
 	model face.Model
 	seen  atomic.Int64
+	looks atomic.Int64
 	held  chan bool // nil: it does not wait
 	blind func(p *photo.Photo) bool
 }
 
 func (s *shade) Find(_ context.Context, p *photo.Photo, _ bool) (face.Found, error) {
+	s.looks.Add(1)
 	if s.blind != nil && s.blind(p) {
 		return face.Found{}, nil
 	}
@@ -105,6 +107,7 @@ func TestReembedWhileServing(t *testing.T) {
 	m.next.held = make(chan bool)
 	first := painted(t, 250, 0)
 	id := m.enrol(t, first)
+	m.enrol(t, painted(t, 250, 250))
 	saved, err := m.service.Search(t.Context(), m.application, search.Request{Picture: first, Save: true})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +115,7 @@ func TestReembedWhileServing(t *testing.T) {
 	var group sync.WaitGroup
 	var result search.ReembedResult
 	group.Go(func() { result, err = m.reembed(t.Context(), false) })
-	m.next.held <- true // it has begun
+	m.next.held <- true // it has begun, and waits at the other one
 	late := painted(t, 0, 250)
 	lateID := m.enrol(t, late)
 	m.requireFound(t, first, id)
@@ -122,8 +125,8 @@ func TestReembedWhileServing(t *testing.T) {
 	if err != nil || !result.Adopted || len(result.Missing) != 0 {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if m.next.seen.Load() != 2 {
-		t.Errorf("%d templates were made of 2 pictures", m.next.seen.Load())
+	if m.next.seen.Load() != 3 {
+		t.Errorf("%d templates were made of 3 pictures", m.next.seen.Load())
 	}
 	if m.service.Embedder().Model != m.next.model {
 		t.Error(m.service.Embedder().Model)
@@ -204,6 +207,9 @@ func TestReembedMissing(t *testing.T) {
 	}
 	for _, drop := range []bool{false, true} {
 		result, err := m.reembed(t.Context(), drop)
+		if looks := m.next.looks.Swap(0); looks > 3 { // at one at any angle too; then it is known
+			t.Errorf("it was looked for faces %d times", looks)
+		}
 		if err != nil || result.Adopted != drop || result.Sessions != 4 || len(result.Missing) != len(want) {
 			t.Fatalf("drop %v: %+v, %v", drop, result, err)
 		}
