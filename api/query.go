@@ -45,6 +45,18 @@ func (f *form) page() (offset, limit int, err error) {
 	return offset, limit, err
 }
 
+// list reads what lists of sessions and of saved searches have in common.
+func (f *form) list() (offset, limit int, status face.Status, vendorData string, err error) {
+	if offset, limit, err = f.page(); err != nil {
+		return 0, 0, "", "", err
+	}
+	if status = face.Status(f.fields["status"]); status != "" && !status.Valid() {
+		return 0, 0, "", "", wrongStatus("status")
+	}
+	vendorData, err = f.text("vendor_data", vendorDataMax)
+	return offset, limit, status, vendorData, err
+}
+
 // whole reads a whole number between two bounds; an empty field counts as missing.
 func (f *form) whole(name string, missing, least, most int) (int, error) {
 	if f.fields[name] == "" {

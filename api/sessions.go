@@ -42,13 +42,7 @@ func sessionFilter(r *http.Request) (filter face.SessionFilter, err error) {
 	if err != nil {
 		return filter, err
 	}
-	if filter.Offset, filter.Limit, err = query.page(); err != nil {
-		return filter, err
-	}
-	if filter.Status = face.Status(query.fields["status"]); filter.Status != "" && !filter.Status.Valid() {
-		return filter, wrongStatus("status")
-	}
-	if filter.VendorData, err = query.text("vendor_data", vendorDataMax); err != nil {
+	if filter.Offset, filter.Limit, filter.Status, filter.VendorData, err = query.list(); err != nil {
 		return filter, err
 	}
 	if filter.Name, err = query.text("name", detailMax); err != nil {

@@ -77,7 +77,7 @@ func stateOf(dir string, file File) (state, detail string) {
 	case info.Size() > file.Bytes:
 		return StateWrong, fmt.Sprintf(" (%d bytes, not %d)", info.Size(), file.Bytes)
 	}
-	sum, err := sumOf(path)
+	sum, err := Sum(path)
 	if err != nil {
 		return StateUnreadable, fmt.Sprintf(" (%v)", err)
 	}
@@ -87,7 +87,8 @@ func stateOf(dir string, file File) (state, detail string) {
 	return StateOK, ""
 }
 
-func sumOf(path string) (string, error) {
+// Sum is the SHA-256 of a file, in hexadecimal.
+func Sum(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -145,16 +142,11 @@ func openNetwork(ctx context.Context, file, modelsDirectory string, workers int)
 
 // hashOf is the beginning of a file's SHA-256, long enough that no two models share it.
 func hashOf(file string) (string, error) {
-	from, err := os.Open(file)
+	sum, err := models.Sum(file)
 	if err != nil {
 		return "", err
 	}
-	defer from.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, from); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:8]), nil
+	return sum[:16], nil
 }
 
 // calibrationFile is the model's file with another ending.
