@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,11 +26,11 @@ import (
 
 type evaluateCommand struct {
 	benchOutput  `embed:""`
-	Source       string       `arg:"" optional:"" help:"Folder of folders named by person, or CSV file with a heading that says which picture shows whom." placeholder:"FOLDER|CSV"`
+	Source       string       `arg:"" optional:"" help:"Folder of folders named by person, or with a manifest.csv; or CSV file with a heading that says which picture shows whom." placeholder:"FOLDER|CSV"`
 	FileColumn   string       `help:"Column of the CSV file with the picture's file, relative to the CSV file." default:"file"`
-	PersonColumn string       `help:"Column of the CSV file that names the person." default:"person"`
+	PersonColumn string       `help:"Column of the CSV file that names the person; person or identity when left out."`
 	CohortColumn string       `help:"Column of the CSV file with the person's group, for error rates by group." default:"cohort"`
-	Nobody       string       `help:"Name that stands for nobody: pictures in which no face should be found."`
+	Nobody       string       `help:"Name that stands for nobody, as an empty one does: pictures in which no face should be found." default:"(none)"`
 	Templates    string       `help:"In place of pictures, a CSV file of templates, also .csv.gz, with the columns person, x0, x1, …" placeholder:"FILE"`
 	Rotate       bool         `help:"Look for faces at any angle."`
 	Expected     float64      `help:"Strangers that a search may return, for the threshold that is chosen." default:"0.1"`
@@ -125,18 +126,22 @@ func templatesInput(file string) (*accuracy.Input, error) {
 // A label says whom a picture shows.
 type label struct{ file, path, person, cohort string }
 
+// manifestName is the CSV file that speaks for the folder that it is in.
+const manifestName = "manifest.csv"
+
 func (c *evaluateCommand) labels() ([]label, error) {
+	table := c.Source
 	info, err := os.Stat(c.Source)
-	if err != nil {
-		return nil, err
+	if err == nil && info.IsDir() {
+		table = filepath.Join(c.Source, manifestName)
 	}
-	if !info.IsDir() {
-		file, err := os.Open(c.Source)
-		if err != nil {
-			return nil, err
-		}
+	file, err := os.Open(table)
+	if err == nil {
 		defer file.Close()
-		return c.csvLabels(file, filepath.Dir(c.Source))
+		return c.csvLabels(file, filepath.Dir(table))
+	}
+	if info == nil || !info.IsDir() || !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	entries, err := folderEntries(c.Source)
 	if err != nil {
@@ -162,6 +167,9 @@ func (c *evaluateCommand) csvLabels(from io.Reader, folder string) ([]label, err
 	heading[0] = strings.TrimPrefix(heading[0], "\ufeff")
 	column := func(name string) int { return slices.Index(heading, name) }
 	file, person, cohort := column(c.FileColumn), column(c.PersonColumn), column(c.CohortColumn)
+	if c.PersonColumn == "" {
+		person = slices.IndexFunc(heading, func(name string) bool { return name == "person" || name == "identity" })
+	}
 	if file < 0 || person < 0 {
 		return nil, fmt.Errorf("the CSV file has the columns %s: name those of the file and of the person with --file-column and --person-column", strings.Join(heading, ", "))
 	}
@@ -208,7 +216,7 @@ func (c *evaluateCommand) look(ctx context.Context, engine search.Engine, labels
 	}
 	input := &accuracy.Input{Name: filepath.Base(c.Source)}
 	for i, each := range seen {
-		switch nobody := labels[i].person == "" || c.Nobody != "" && labels[i].person == c.Nobody; {
+		switch nobody := labels[i].person == "" || labels[i].person == c.Nobody; {
 		case nobody:
 			input.Empty++
 			if each.faces > 0 {

@@ -57,6 +57,17 @@ func TestEvaluate(t *testing.T) {
 			t.Errorf("%+v, %+v", r.Cohorts, r.Chosen)
 		}
 	})
+	t.Run("OK manifest", func(t *testing.T) {
+		described := t.TempDir()
+		write(t, described, map[string][]byte{
+			"a.jpg": facetest.Photograph(t, "obama.jpg"), "b.jpg": facetest.Photograph(t, "obama2.jpg"), "c.png": facetest.Photograph(t, "astronaut.png"),
+			"d.jpg":        facetest.Photograph(t, "biden.jpg"),
+			"manifest.csv": []byte("file,identity\na.jpg,o\nb.jpg,o\nc.png,(none)\nd.jpg,b\n"),
+		})
+		if r := evaluate(t, described); r.People != 2 || r.Pictures != 3 || r.Empty != 1 || len(r.EmptyFaces) != 1 {
+			t.Errorf("%+v", r)
+		}
+	})
 	t.Run("OK templates", func(t *testing.T) {
 		var table strings.Builder
 		table.WriteString("person")
