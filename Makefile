@@ -39,11 +39,11 @@ TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(
 	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)' \
 	FACESEARCH_AXE='$(TYPESCRIPT)/node_modules/axe-core/axe.min.js'
 
-.PHONY: help tools testtools setup build run demo test bench peers lint schemathesis kill fuzz licences image clean
+.PHONY: help tools testtools setup build run demo test setup-opensearch test-opensearch bench peers lint schemathesis kill fuzz licences image clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
-		printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
+		printf '  make %-16s %s\n' "$$name" "$$text"; done
 	@echo '  settings: ADDR=$(ADDR) DATA=$(DATA) FUZZTIME=$(FUZZTIME) EXAMPLES=$(EXAMPLES) ROUNDS=$(ROUNDS) IMAGE=$(IMAGE)'
 
 # The system's packages, a look at Go's version, and the compiler wrapper's copy.
@@ -80,6 +80,19 @@ test: tools $(STATICCHECK) $(PYTHON_CLIENT) $(TYPESCRIPT) ## set up, then vet, s
 	go vet ./...
 	$(STATICCHECK) ./...
 	$(TEST_FILES) go test -timeout 20m ./...
+
+setup-opensearch: ## fetch what test-opensearch needs: OpenSearch, and a JDK where there is none
+	@.ci/opensearch >/dev/null
+
+# The tests start and stop their own nodes: one, or as many as FACESEARCH_OPENSEARCH_NODES says.
+test-opensearch: export GOFLAGS := $(GOFLAGS) -race
+test-opensearch: tools $(STATICCHECK) setup-opensearch ## the tests of the gallery on OpenSearch, on nodes of their own
+	go vet -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
+	$(STATICCHECK) -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
+	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" && \
+	go test -tags opensearch -timeout 60m ./pkg/opensearch/... && \
+	go test -tags opensearch -timeout 30m ./pkg/migrate && \
+	$(TEST_FILES) go test -tags opensearch -timeout 30m -run OpenSearch ./cmd/facesearch
 
 lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }

@@ -94,8 +94,8 @@ func New(options Options) *Server {
 
 // Ready gives the server its parts; from then on it answers.
 func (s *Server) Ready(ctx context.Context, gallery face.Gallery, service *search.Service) error {
-	media := &signer{now: s.options.Now}
-	if err := media.load(ctx, gallery); err != nil {
+	media := &signer{gallery: gallery, now: s.options.Now}
+	if err := media.load(ctx); err != nil {
 		return err
 	}
 	parts := &parts{gallery: gallery, service: service, media: media, usage: search.NewUsage(gallery)}

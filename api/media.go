@@ -22,23 +22,31 @@ import (
 // until it expires. The signature is an HMAC-SHA-256 over application, picture and expiry, with
 // the newest of the gallery's secrets.
 type signer struct {
-	secrets atomic.Pointer[[]face.MediaSecret] // newest first
+	gallery face.Gallery
+	secrets atomic.Pointer[[]face.MediaSecret] // newest first, as they were last read
 	now     func() time.Time
 }
 
-// load reads the secrets of a gallery, again after they have changed.
-func (s *signer) load(ctx context.Context, gallery face.Gallery) error {
-	secrets, err := gallery.MediaSecrets(ctx)
+// load reads the secrets, again after they have changed.
+func (s *signer) load(ctx context.Context) error {
+	secrets, err := s.gallery.MediaSecrets(ctx)
 	if err == nil {
 		s.secrets.Store(&secrets)
 	}
 	return err
 }
 
+// current are the secrets as they are now: another server of the same gallery may have changed
+// them. While the gallery cannot be asked, they are those of before.
+func (s *signer) current(ctx context.Context) []face.MediaSecret {
+	_ = s.load(ctx)
+	return *s.secrets.Load()
+}
+
 // address is the path and query for one picture.
-func (s *signer) address(application, picture string) string {
+func (s *signer) address(ctx context.Context, application, picture string) string {
 	expires := strconv.FormatInt(s.now().Add(face.MediaLife).Unix(), 10)
-	return addressUntil((*s.secrets.Load())[0].Secret, application, picture, expires)
+	return addressUntil(s.current(ctx)[0].Secret, application, picture, expires)
 }
 
 func addressUntil(secret []byte, application, picture, expires string) string {
@@ -55,11 +63,11 @@ func addressUntil(secret []byte, application, picture, expires string) string {
 // that has expired. All secrets are tried, whichever fits. One that was replaced cannot have
 // signed what expires later than the life of an address after that: who has got hold of an old
 // secret can make no new address with it.
-func (s *signer) check(given *url.URL, application, picture, expires string) error {
+func (s *signer) check(ctx context.Context, given *url.URL, application, picture, expires string) error {
 	seconds, err := strconv.ParseInt(expires, 10, 64)
 	valid := 0
 	last := int64(math.MaxInt64)
-	for _, each := range *s.secrets.Load() {
+	for _, each := range s.current(ctx) {
 		signed := addressUntil(each.Secret, application, picture, expires)
 		same := subtle.ConstantTimeCompare([]byte(given.EscapedPath()+"?"+given.RawQuery), []byte(signed))
 		if seconds <= last {
@@ -82,7 +90,7 @@ func (s *Server) media(w http.ResponseWriter, r *http.Request) {
 	id := chi.URLParam(r, "id")
 	query := r.URL.Query()
 	application := query.Get("application")
-	if err := ready.media.check(r.URL, application, id, query.Get("expires")); err != nil {
+	if err := ready.media.check(r.Context(), r.URL, application, id, query.Get("expires")); err != nil {
 		s.fail(w, r, err)
 		return
 	}

@@ -108,7 +108,7 @@ func (o *owner) rotateMedia(w http.ResponseWriter, r *http.Request) {
 		err = o.gallery.RotateMediaSecret(r.Context(), revoke)
 	}
 	if ready := o.server.ready.Load(); err == nil && ready != nil {
-		err = ready.media.load(r.Context(), o.gallery)
+		err = ready.media.load(r.Context())
 	}
 	if err != nil {
 		o.server.fail(w, r, err)

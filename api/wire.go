@@ -252,7 +252,7 @@ func (s *Server) pictureURL(r *http.Request, picture string) *string {
 	if picture == "" {
 		return nil
 	}
-	address := s.base(r) + s.ready.Load().media.address(application(r.Context()), picture)
+	address := s.base(r) + s.ready.Load().media.address(r.Context(), application(r.Context()), picture)
 	return &address
 }
 

@@ -35,7 +35,9 @@ var may = map[string][]string{
 	"pkg/account":     {"pkg/face", "pkg/search", "github.com/google/uuid", "golang.org/x/crypto"},
 	"pkg/mail":        {"pkg/account", "github.com/wneessen/go-mail"},
 	"pkg/bolt":        {"pkg/face", "index", "go.etcd.io/bbolt", "golang.org/x/sync"},
+	"pkg/opensearch":  {"pkg/face", "github.com/opensearch-project/opensearch-go/v4"},
 	"pkg/gallerytest": {"pkg/face"},
+	"pkg/migrate":     {"pkg/face"},
 	"pkg/client":      {},
 	"pkg/facetest":    {"models", "pkg/policy", "github.com/disintegration/imaging"},
 	"pkg/plot":        {},
@@ -43,7 +45,8 @@ var may = map[string][]string{
 	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/plot", "index",
 		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
-	"pkg/photo/internal/turbo": {},
+	"pkg/opensearch/opensearchtest": {},
+	"pkg/photo/internal/turbo":      {},
 }
 
 func TestImports(t *testing.T) {

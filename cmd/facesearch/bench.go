@@ -21,10 +21,11 @@ import (
 )
 
 type benchCommand struct {
-	Index  benchIndex  `cmd:"" help:"Compare indexes: recall, latency, memory and more by size of the gallery."`
-	Detect benchDetect `cmd:"" help:"Look for the faces in copies of photographs that are small, turned, dark, noisy, covered and more, beside thorough ways to find them."`
-	HTTP   benchHTTP   `cmd:"" name:"http" help:"Put load on a running server at a fixed rate, or on two side by side."`
-	Photo  benchPhoto  `cmd:"" help:"Time the steps of a search, from the picture to the stored answer, in this process."`
+	Index   benchIndex   `cmd:"" help:"Compare indexes: recall, latency, memory and more by size of the gallery."`
+	Detect  benchDetect  `cmd:"" help:"Look for the faces in copies of photographs that are small, turned, dark, noisy, covered and more, beside thorough ways to find them."`
+	Gallery benchGallery `cmd:"" help:"Compare whole galleries, bbolt and OpenSearch: latency and recall by size."`
+	HTTP    benchHTTP    `cmd:"" name:"http" help:"Put load on a running server at a fixed rate, or on two side by side."`
+	Photo   benchPhoto   `cmd:"" help:"Time the steps of a search, from the picture to the stored answer, in this process."`
 }
 
 type benchPhoto struct {

@@ -38,6 +38,7 @@ type cli struct {
 	Audit      auditCommand      `cmd:"" help:"List and verify the audit log; check erasure receipts."`
 	Backup     backupCommand     `cmd:"" help:"Back up the store, while its server runs or not."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a backup."`
+	Migrate    migrateCommand    `cmd:"" help:"Move a store from bbolt to OpenSearch or back, and check it."`
 	Models     modelsCommand     `cmd:"" help:"Show, check and fetch the model files."`
 	Demo       demoCommand       `cmd:"" help:"Start a server, enrol photographs and show what a search finds."`
 	Bench      benchCommand      `cmd:"" help:"Measure."`

@@ -30,7 +30,7 @@ const ownerTimeout = 30 * time.Second
 // serveOwner listens on the owner's socket until stop is called; moves answers at reembedPath.
 func serveOwner(data string, server *api.Server, gallery face.Gallery, moves http.Handler, log *slog.Logger) (stop func(), err error) {
 	path := filepath.Join(data, ownerSocket)
-	// The store is locked by this process, so a socket that is there was left by a dead one.
+	// No other server runs on this directory, so a socket that is there was left by a dead one.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -75,8 +75,11 @@ func askOwner(ctx context.Context, data, method, path string, body, answer any) 
 	if err != nil {
 		return err
 	}
+	if ownerAnswers(data) {
+		return askRunning(request, data, answer)
+	}
 	if _, err := os.Stat(filepath.Join(data, bolt.FileName)); err != nil {
-		return fmt.Errorf("there is no store in %s: start the server once, or name its directory with --data", data)
+		return fmt.Errorf("there is no store in %s: start the server once, or name its directory with --data (a gallery on OpenSearch is reached while a server runs)", data)
 	}
 	store, err := bolt.Open(data, bolt.Options{Log: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, bolt.ErrLocked) {
@@ -88,6 +91,16 @@ func askOwner(ctx context.Context, data, method, path string, body, answer any) 
 	recorder := &recorder{header: http.Header{}, status: http.StatusOK}
 	api.Owner(api.New(api.Options{Log: slog.New(slog.DiscardHandler)}), store).ServeHTTP(recorder, request)
 	return errors.Join(readOwner(recorder.status, &recorder.body, answer), store.Close())
+}
+
+// ownerAnswers reports whether a server runs on a data directory.
+func ownerAnswers(data string) bool {
+	connection, err := net.Dial("unix", filepath.Join(data, ownerSocket))
+	if err != nil {
+		return false
+	}
+	connection.Close()
+	return true
 }
 
 func askRunning(request *http.Request, data string, answer any) error {

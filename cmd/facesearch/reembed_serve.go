@@ -124,12 +124,16 @@ func (r *reembedder) begin(order reembedOrder) bool {
 
 // run loads the model, moves the gallery, and closes the model that is then not in use.
 func (r *reembedder) run(ctx context.Context, order reembedOrder) (search.ReembedResult, error) {
+	store, ok := r.parts.store.(face.Reembedder)
+	if !ok {
+		return search.ReembedResult{}, face.Invalid("A gallery on OpenSearch cannot be moved to another embedding model: begin a new store with another --opensearch-prefix, and enrol everybody again.")
+	}
 	fresh, err := openEmbedder(ctx, order.Embedder, r.flags.Models, r.flags.Workers, r.log)
 	if err != nil {
 		return search.ReembedResult{}, err
 	}
 	r.log.Info("a move to another embedding model begins", "model", fresh.Model.ID)
-	result, err := r.parts.service.Reembed(ctx, r.parts.store, search.ReembedRequest{
+	result, err := r.parts.service.Reembed(ctx, store, search.ReembedRequest{
 		Embedder: fresh.Embedder, Parallel: order.Parallel, DropMissing: order.DropMissing,
 		Progress: func(done, total int) {
 			r.done.Store(int64(done))

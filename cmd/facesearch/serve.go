@@ -19,7 +19,6 @@ import (
 	"facesearch/api"
 	"facesearch/models"
 	"facesearch/pkg/attributes"
-	"facesearch/pkg/bolt"
 	"facesearch/pkg/dlib"
 	"facesearch/pkg/face"
 	"facesearch/pkg/search"
@@ -42,17 +41,19 @@ func defaultWorkers() int { return runtime.NumCPU() }
 
 // serverFlags are those of a command that runs a server.
 type serverFlags struct {
-	Addr              string       `help:"Address to listen at." default:"127.0.0.1:8080"`
-	Data              string       `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
-	Models            string       `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
-	Embedder          embedderName `help:"Model that makes templates: dlib; dlib:FILE, other weights of its network; or onnx:FILE, a network with its description beside it." default:"dlib" placeholder:"NAME"`
-	Index             string       `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
-	Workers           int          `help:"Pictures worked on at once." default:"${workers}"`
-	Waiting           int          `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
-	BootstrapKey      string       `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
-	PublicURL         string       `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
-	LogFormat         string       `help:"Log as text or json." enum:"text,json" default:"text"`
-	Dev               bool         `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
+	Addr              string          `help:"Address to listen at." default:"127.0.0.1:8080"`
+	Data              string          `help:"Directory of the store; made when missing." default:"data" placeholder:"DIR"`
+	Models            string          `help:"Directory of the model files." default:"models/files" placeholder:"DIR"`
+	Embedder          embedderName    `help:"Model that makes templates: dlib; dlib:FILE, other weights of its network; or onnx:FILE, a network with its description beside it." default:"dlib" placeholder:"NAME"`
+	Gallery           string          `help:"Where the gallery is kept: bolt (a file on this machine) or opensearch (a cluster that many servers share)." enum:"bolt,opensearch" default:"bolt"`
+	Index             string          `help:"Index that searches: exact (misses nothing) or hnsw (approximate, answers say so)." enum:"exact,hnsw" default:"exact"`
+	Workers           int             `help:"Pictures worked on at once." default:"${workers}"`
+	Waiting           int             `help:"Requests that may wait for a worker; more are answered 503. 0: 16 for each worker." default:"0"`
+	BootstrapKey      string          `help:"API key of the first application when the store is empty, at least 16 characters; without it one is made and printed once." placeholder:"KEY"`
+	PublicURL         string          `help:"Address that clients reach this server at, for the addresses of pictures; without it, the host of each request." name:"public-url" placeholder:"URL"`
+	LogFormat         string          `help:"Log as text or json." enum:"text,json" default:"text"`
+	Dev               bool            `help:"Not for production: stand in for the hosted API on this machine, with a fixed API key that everybody knows, registration and top-up open, and X-Simulate obeyed."`
+	OpenSearch        openSearchFlags `embed:""`
 	registrationFlags `embed:""`
 	networkFlags      `embed:""`
 	quiet             bool   // log warnings only
@@ -206,7 +207,7 @@ func shutdown(server *http.Server, served chan error) error {
 type serverParts struct {
 	embedder  *embedder // the one in use; reembed may change it
 	estimator *attributes.Estimator
-	store     *bolt.Store
+	store     store
 	service   *search.Service
 }
 
@@ -234,8 +235,11 @@ func (c *serverFlags) load(ctx context.Context, log *slog.Logger) (*serverParts,
 		parts.estimator, err = openEstimator(c.Models, c.Workers)
 		return err
 	})
-	group.Go(func() (err error) {
-		parts.store, err = bolt.Open(c.Data, bolt.Options{Index: bolt.IndexKind(c.Index), Model: model, Log: log})
+	group.Go(func() error {
+		opened, err := c.openGallery(ctx, model, log)
+		if err == nil {
+			parts.store = opened
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -33,7 +33,7 @@ func TestHelp(t *testing.T) {
 	commands := []string{"serve", "search", "import", "keys create", "keys list", "keys rename", "keys rotate", "keys revoke",
 		"apps create", "apps list", "apps rename", "apps delete", "credits show", "credits add", "duplicates",
 		"audit list", "audit verify", "audit receipt", "media rotate", "backup", "restore",
-		"models list", "models fetch", "demo", "bench photo", "bench detect", "evaluate", "reembed", "health"}
+		"models list", "models fetch", "migrate", "demo", "bench photo", "bench detect", "evaluate", "reembed", "health"}
 	top := run(t, nil, "--help")
 	top.ended(t, 0)
 	for _, name := range append(commands, "$FACESEARCH_CONFIG", "environment", "Exit status") {

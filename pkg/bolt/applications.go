@@ -15,6 +15,13 @@ import (
 
 // CreateApplication implements face.Gallery.
 func (s *Store) CreateApplication(ctx context.Context, application face.Application) error {
+	return s.createApplication(ctx, application, func(tx *bbolt.Tx) error {
+		_, err := audit(ctx, tx, application.ID, face.AuditApplication, application.ID, "")
+		return err
+	})
+}
+
+func (s *Store) createApplication(ctx context.Context, application face.Application, note func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -47,8 +54,7 @@ func (s *Store) CreateApplication(ctx context.Context, application face.Applicat
 		if err := putJSON(bucket, recordKey, application); err != nil {
 			return err
 		}
-		_, err = audit(ctx, tx, application.ID, face.AuditApplication, application.ID, "")
-		return err
+		return note(tx)
 	})
 	if err != nil {
 		return err

@@ -27,23 +27,32 @@ func audit(ctx context.Context, tx *bbolt.Tx, application, action, object, detai
 		entry.Previous = auditEntry(0, last).Hash
 	}
 	entry.Hash = entry.Sum()
-	// It is encoded as it is hashed, so that each byte of it counts.
-	if err := log.Put(numberKey(number), append(entry.Encode(), entry.Hash[:]...)); err != nil {
+	if err := putEntry(log, entry); err != nil {
 		return face.AuditEntry{}, err
 	}
-	if application == "" {
-		return entry, nil
+	return entry, ownEntry(tx, entry)
+}
+
+// putEntry stores an entry encoded as it is hashed, so that each byte of it counts.
+func putEntry(log *bbolt.Bucket, entry face.AuditEntry) error {
+	return log.Put(numberKey(entry.Number), append(entry.Encode(), entry.Hash[:]...))
+}
+
+// ownEntry lists an entry as one of its application.
+func ownEntry(tx *bbolt.Tx, entry face.AuditEntry) error {
+	if entry.Application == "" {
+		return nil
 	}
-	bucket := tx.Bucket(applicationsBucket).Bucket([]byte(application))
+	bucket := tx.Bucket(applicationsBucket).Bucket([]byte(entry.Application))
 	if bucket == nil { // it was deleted while somebody's registration led to it
-		return entry, nil
+		return nil
 	}
 	own := bucket.Bucket(auditBucket)
 	place, err := own.NextSequence()
 	if err != nil {
-		return face.AuditEntry{}, err
+		return err
 	}
-	return entry, own.Put(numberKey(place), numberKey(number))
+	return own.Put(numberKey(place), numberKey(entry.Number))
 }
 
 func (r records) audit(ctx context.Context, action, object, detail string) (face.AuditEntry, error) {

@@ -312,22 +312,27 @@ func (r records) putPicture(slot uint64, id string, picture face.Picture) error 
 // Picture implements face.Gallery.
 func (s *Store) Picture(ctx context.Context, application, id string) (face.Picture, error) {
 	var picture face.Picture
-	err := s.view(ctx, application, func(r records) error {
-		value, _, err := r.open(picturesBucket, []byte(id))
-		if err != nil {
-			return err
-		}
-		if value == nil {
-			return face.NotFound("There is no picture of that ID.")
-		}
-		if len(value) < 1+int(value[0]) {
-			return errors.New("a stored picture is damaged")
-		}
-		picture.ContentType = string(value[1 : 1+int(value[0])])
-		picture.Data = value[1+int(value[0]):]
-		return nil
+	err := s.view(ctx, application, func(r records) (err error) {
+		picture, err = r.picture(id)
+		return err
 	})
 	return picture, err
+}
+
+func (r records) picture(id string) (picture face.Picture, err error) {
+	value, _, err := r.open(picturesBucket, []byte(id))
+	if err != nil {
+		return picture, err
+	}
+	if value == nil {
+		return picture, face.NotFound("There is no picture of that ID.")
+	}
+	if len(value) < 1+int(value[0]) {
+		return picture, errors.New("a stored picture is damaged")
+	}
+	picture.ContentType = string(value[1 : 1+int(value[0])])
+	picture.Data = value[1+int(value[0]):]
+	return picture, nil
 }
 
 // numberOf reads a key of the sessions and templates buckets.

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"crypto/ed25519"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,7 +24,14 @@ func Bootstrap(ctx context.Context, gallery face.Gallery, secret string) (applic
 	if err := checkSecret(secret); err != nil {
 		return face.Application{}, "", false, err
 	}
-	application, err = CreateApplication(ctx, gallery, "default", secret)
+	id, err := firstApplication(ctx, gallery)
+	if err != nil {
+		return face.Application{}, "", false, err
+	}
+	application, err = createApplication(ctx, gallery, id, "default", secret)
+	if face.CodeOf(err) == face.CodeConflict { // by another server of the same store, at this moment
+		return face.Application{}, "", false, nil
+	}
 	return application, secret, err == nil, err
 }
 
@@ -32,7 +40,21 @@ func CreateApplication(ctx context.Context, gallery face.Gallery, name, secret s
 	if err := checkSecret(secret); err != nil {
 		return face.Application{}, err
 	}
-	application := face.Application{ID: uuid.NewString(), Name: name, CreatedAt: time.Now().UTC()}
+	return createApplication(ctx, gallery, uuid.NewString(), name, secret)
+}
+
+// firstApplication is an ID that servers which begin at once on one store agree on, so that only
+// one of them makes the application.
+func firstApplication(ctx context.Context, gallery face.Gallery) (string, error) {
+	key, err := gallery.ReceiptKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	return uuid.NewSHA1(uuid.NameSpaceOID, append([]byte("first application/v1\x00"), key.Public().(ed25519.PublicKey)...)).String(), nil
+}
+
+func createApplication(ctx context.Context, gallery face.Gallery, id, name, secret string) (face.Application, error) {
+	application := face.Application{ID: id, Name: name, CreatedAt: time.Now().UTC()}
 	if err := gallery.CreateApplication(ctx, application); err != nil {
 		return face.Application{}, err
 	}

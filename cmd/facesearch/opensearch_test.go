@@ -1,0 +1,151 @@
+//go:build opensearch
+
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"facesearch/pkg/client"
+	"facesearch/pkg/facetest"
+	"facesearch/pkg/opensearch/opensearchtest"
+)
+
+// TestOpenSearch runs two servers on one gallery: what one does, the other sees at once; the
+// cluster may go and come back; and the store moves to a file and back.
+func TestOpenSearch(t *testing.T) {
+	cluster, err := opensearchtest.Start(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	on := []string{"--gallery", "opensearch", "--opensearch-url", cluster.URLs()[0], "--workers", "1", "--bootstrap-key", bootstrapKey}
+	first := serve(t, t.TempDir(), nil, on...)
+	second := serve(t, t.TempDir(), nil, on...)
+	t.Run("OK the other server sees it", func(t *testing.T) { testOtherServer(t, first, second) })
+	t.Run("ErrSameData", func(t *testing.T) {
+		third := start(t, first.data, nil, on...)
+		if got := third.wait(t); got != 1 || !strings.Contains(third.said.String(), "another server runs on the data directory") {
+			t.Errorf("exit status %d\n%s", got, third.said)
+		}
+	})
+	t.Run("ErrNoURL", func(t *testing.T) {
+		none := start(t, t.TempDir(), nil, "--gallery", "opensearch")
+		if got := none.wait(t); got != 1 || !strings.Contains(none.said.String(), "--opensearch-url") {
+			t.Errorf("exit status %d\n%s", got, none.said)
+		}
+	})
+	t.Run("ErrBusy while the cluster is gone", func(t *testing.T) { testClusterGone(t, cluster, first) })
+	first.stop(t)
+	second.stop(t)
+	t.Run("OK migrate", func(t *testing.T) { testMigrate(t, cluster.URLs()[0]) })
+}
+
+func testOtherServer(t *testing.T, first, second *server) {
+	photograph := facetest.JPEG(t, facetest.Image(t, "obama.jpg", 500))
+	enrolled, err := first.client(bootstrapKey).Enrol(t.Context(), photograph, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer := second.search(t, bootstrapKey, photograph); answer.FaceSearch.TotalMatches != 1 {
+		t.Errorf("the other server does not find who was enrolled: %s", answer.Raw)
+	}
+	created := createKey(t, first.data, "made on the first")
+	second.search(t, created, photograph)
+	run(t, nil, "keys", "revoke", "--data", second.data, listKeys(t, second.data)["made on the first"].ID).ended(t, 0, "is revoked")
+	if _, err := first.client(created).Search(t.Context(), photograph, clientOptions); err == nil {
+		t.Error("a key that was revoked on the other server is accepted")
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, second.url+"/v3/session/"+enrolled.SessionID+"/delete/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("x-api-key", bootstrapKey)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if answer := first.search(t, bootstrapKey, photograph); response.StatusCode >= 300 || answer.FaceSearch.TotalMatches != 0 {
+		t.Errorf("erased with %s, and the first server finds %d", response.Status, answer.FaceSearch.TotalMatches)
+	}
+	if again := first.count(t, bootstrapKey); again != 2 {
+		t.Errorf("the second session has number %d", again)
+	}
+}
+
+func testClusterGone(t *testing.T, cluster *opensearchtest.Cluster, s *server) {
+	photograph := facetest.Photograph(t, "astronaut.png")
+	if err := cluster.Nodes[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func() error{
+		"search": func() error {
+			_, err := s.client(bootstrapKey).Search(t.Context(), photograph, clientOptions)
+			return err
+		},
+		"enrol": func() error {
+			_, err := s.client(bootstrapKey).Enrol(t.Context(), photograph, client.EnrolFields{"vendor_data": "not now"})
+			return err
+		},
+	} {
+		var refusal *client.Error
+		if err := call(); !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "cannot be reached") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/v3/settings/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("x-api-key", bootstrapKey)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+		t.Errorf("%s, Retry-After %q", response.Status, response.Header.Get("Retry-After"))
+	}
+	if err := errors.Join(cluster.Nodes[0].Start(), cluster.Await()); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		answer, err := s.client(bootstrapKey).Search(t.Context(), photograph, clientOptions)
+		if err == nil {
+			if answer.FaceSearch.TotalMatches != 1 {
+				t.Errorf("after the cluster came back: %s", answer.Raw)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server does not recover:", err)
+		}
+	}
+}
+
+func testMigrate(t *testing.T, url string) {
+	data := t.TempDir()
+	for _, way := range [][]string{
+		{"--from", "opensearch:" + url, "--to", "bolt:" + data},
+		{"--from", "bolt:" + data, "--to", "opensearch:" + url, "--opensearch-prefix", "moved"},
+	} {
+		got := run(t, nil, append([]string{"migrate"}, way...)...)
+		got.ended(t, 0, "Both stores hold the same: 1 applications")
+		var report struct{ Sessions, Sampled int }
+		if err := json.Unmarshal([]byte(got.out), &report); err != nil || report.Sessions != 1 || report.Sampled != 1 {
+			t.Errorf("%s, %v", got.out, err)
+		}
+	}
+	run(t, nil, "migrate", "--from", "bolt:"+t.TempDir(), "--to", "bolt:"+t.TempDir()).ended(t, 1, "there is no store in")
+	run(t, nil, "migrate", "--from", "nowhere", "--to", "bolt:"+data).ended(t, 1, "names no store")
+	s := serve(t, data, nil, "--workers", "1")
+	if answer := s.search(t, bootstrapKey, facetest.Photograph(t, "astronaut.png")); answer.FaceSearch.TotalMatches != 1 {
+		t.Errorf("who was moved is not found: %s", answer.Raw)
+	}
+	s.stop(t)
+}
