@@ -34,7 +34,11 @@ func (s *Store) RaiseLastNumber(ctx context.Context, application string, number 
 		return err
 	}
 	defer cancel()
-	err = changeRecord(ctx, s, kindRegister, application, "", func(body *registerBody, _ bool) error {
+	return s.raiseLastNumber(ctx, application, number)
+}
+
+func (s *Store) raiseLastNumber(ctx context.Context, application string, number uint64) error {
+	err := changeRecord(ctx, s, kindRegister, application, "", func(body *registerBody, _ bool) error {
 		if body.Number >= number {
 			return errUnchanged
 		}
@@ -139,7 +143,7 @@ func (s *Store) Restore(ctx context.Context, application string, sessions []face
 	for i := range sessions {
 		places[i], numbers[i] = s.sessionPlace(application, sessions[i].Session.ID), sessions[i].Session.Number
 	}
-	if err := s.RaiseLastNumber(ctx, application, slices.Max(numbers)); err != nil {
+	if err := s.raiseLastNumber(ctx, application, slices.Max(numbers)); err != nil {
 		return err
 	}
 	documents, err := s.getAll(ctx, places)

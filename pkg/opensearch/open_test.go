@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"facesearch/pkg/face"
 	"facesearch/pkg/opensearch"
 )
 
@@ -43,6 +44,13 @@ func TestOpenRefuses(t *testing.T) {
 		prefix := newPrefix(t)
 		openStore(t, optionsFor(prefix, opensearch.ExactIndex)).Close()
 		refused(t, optionsFor(prefix, opensearch.HNSWIndex), "has no graph")
+	})
+	t.Run("OtherModel", func(t *testing.T) {
+		prefix := newPrefix(t)
+		openStore(t, optionsFor(prefix, opensearch.ExactIndex)).Close()
+		options := optionsFor(prefix, opensearch.ExactIndex)
+		options.Model = face.Model{ID: "another", Dim: 512}
+		refused(t, options, "facesearch reembed works on bbolt only")
 	})
 	t.Run("NobodyThere", func(t *testing.T) {
 		options := optionsFor("nobody", opensearch.ExactIndex)
