@@ -51,13 +51,3 @@ func (e *Exact) Vector(key uint64) (vector []float32, ok bool) {
 	vector = e.vector(key)
 	return vector, vector != nil
 }
-
-// SampleDistances is that of Exact: it needs no graph.
-func (h *HNSW) SampleDistances(ctx context.Context, points [][]float32, rowsMax int) ([][]float32, error) {
-	return h.vectors.SampleDistances(ctx, points, rowsMax)
-}
-
-// Vector returns a copy of what is stored under a key.
-func (h *HNSW) Vector(key uint64) (vector []float32, ok bool) {
-	return h.vectors.Vector(key)
-}

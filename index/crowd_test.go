@@ -11,16 +11,17 @@ import (
 	"facesearch/index"
 )
 
-type sampled interface {
+// A sampled index is one with the scan that its samples come from.
+type sampled struct {
 	index.Index
-	PutAll(keys []uint64, vectors [][]float32) error
-	SampleDistances(ctx context.Context, points [][]float32, rowsMax int) ([][]float32, error)
-	Vector(key uint64) ([]float32, bool)
+	putAll func(keys []uint64, vectors [][]float32) error
+	scan   *index.Exact
 }
 
 // TestSampleDistances stores vectors on a line, so that a distance tells which one it is of.
 func TestSampleDistances(t *testing.T) {
-	for name, x := range map[string]sampled{"exact": index.NewExact(2), "hnsw": newHNSW(t, 2, index.HNSWOptions{})} {
+	exact, graph := index.NewExact(2), newHNSW(t, 2, index.HNSWOptions{})
+	for name, x := range map[string]sampled{"exact": {exact, exact.PutAll, exact}, "hnsw": {graph, graph.PutAll, graph.Scan()}} {
 		t.Run(name, func(t *testing.T) {
 			sample := func(rowsMax int, points ...float32) [][]float32 {
 				t.Helper()
@@ -28,7 +29,7 @@ func TestSampleDistances(t *testing.T) {
 				for _, at := range points {
 					asked = append(asked, []float32{at, 0})
 				}
-				got, err := x.SampleDistances(t.Context(), asked, rowsMax)
+				got, err := x.scan.SampleDistances(t.Context(), asked, rowsMax)
 				if err != nil || len(got) != len(points) {
 					t.Fatal(got, err)
 				}
@@ -43,7 +44,7 @@ func TestSampleDistances(t *testing.T) {
 			for i := range rows {
 				keys, vectors = append(keys, uint64(i)), append(vectors, []float32{float32(i), 0})
 			}
-			if err := x.PutAll(keys, vectors); err != nil {
+			if err := x.putAll(keys, vectors); err != nil {
 				t.Fatal(err)
 			}
 			for i, d := range sorted(sample(rows, 0)[0]) {
@@ -69,10 +70,10 @@ func TestSampleDistances(t *testing.T) {
 			if !x.Delete(uint64(number(named[500]))) || slices.Contains(sample(1000, 0)[0], named[500]) {
 				t.Error("a deleted vector is in the sample")
 			}
-			if vector, ok := x.Vector(7); !ok || !slices.Equal(vector, []float32{7, 0}) {
+			if vector, ok := x.scan.Vector(7); !ok || !slices.Equal(vector, []float32{7, 0}) {
 				t.Error(vector, ok)
 			}
-			if vector, ok := x.Vector(rows); ok {
+			if vector, ok := x.scan.Vector(rows); ok {
 				t.Error(vector)
 			}
 			if len(sample(0, 1)[0]) != 0 || len(sample(5)) != 0 {

@@ -204,6 +204,9 @@ func (h *HNSW) changed(key uint64) {
 	}
 }
 
+// Scan is the exact index beside the graph, which holds the same vectors. It must not be changed.
+func (h *HNSW) Scan() *Exact { return h.vectors }
+
 // Len is the number of vectors stored.
 func (h *HNSW) Len() int {
 	return h.vectors.Len()

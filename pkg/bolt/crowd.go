@@ -4,16 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"facesearch/index"
 	"facesearch/pkg/face"
 )
-
-// A sampled index can tell how its vectors lie around a point; both kinds can.
-type sampled interface {
-	index.Index
-	SampleDistances(ctx context.Context, points [][]float32, rowsMax int) ([][]float32, error)
-	Vector(key uint64) ([]float32, bool)
-}
 
 // crowds samples both parts in proportion, as they are at one moment. A point that is nil has
 // the zero Crowd.
@@ -26,7 +18,7 @@ func (sh *shard) crowds(ctx context.Context, points [][]float32) ([]face.Crowd, 
 			asked, places = append(asked, point), append(places, i)
 		}
 	}
-	approved, blocklisted := sh.approved.(sampled), sh.blocklisted
+	approved, blocklisted := sh.scan(), sh.blocklisted
 	rows := min(approved.Len()+blocklisted.Len(), face.CrowdRows)
 	blocked := rows * blocklisted.Len() / max(1, approved.Len()+blocklisted.Len())
 	distances, err := approved.SampleDistances(ctx, asked, rows-blocked)
@@ -68,14 +60,7 @@ func (s *Store) CandidateCrowds(ctx context.Context, application string, candida
 	defer shard.moving.RUnlock()
 	points := make([][]float32, len(candidates))
 	for i, candidate := range candidates {
-		number := candidate.Session.Number
-		vector, ok := shard.approved.(sampled).Vector(number)
-		if !ok {
-			vector, ok = shard.blocklisted.Vector(number)
-		}
-		if ok {
-			points[i] = vector
-		}
+		points[i], _ = shard.vector(candidate.Session.Number)
 	}
 	crowds, err := shard.crowds(ctx, points)
 	if err != nil {

@@ -81,10 +81,7 @@ func (sh *shard) earlier(ctx context.Context, numbers []uint64, distanceMax floa
 	var group errgroup.Group
 	for i, number := range numbers {
 		group.Go(func() error {
-			probe, there := sh.scan().Vector(number)
-			if !there {
-				probe, there = sh.blocklisted.Vector(number)
-			}
+			probe, there := sh.vector(number)
 			if !there {
 				return nil // it has left the gallery
 			}
@@ -100,14 +97,6 @@ func (sh *shard) earlier(ctx context.Context, numbers []uint64, distanceMax floa
 		})
 	}
 	return found, group.Wait()
-}
-
-// scan is the exact index of the approved sessions.
-func (sh *shard) scan() *index.Exact {
-	if graph, ok := sh.approved.(*index.HNSW); ok {
-		return graph.Scan()
-	}
-	return sh.approved.(*index.Exact)
 }
 
 func (s *Store) appendPairs(ctx context.Context, application string, pairs []face.Pair, numbers []uint64, found [][]index.Hit) ([]face.Pair, error) {

@@ -70,6 +70,22 @@ func (sh *shard) len() int {
 	return sh.approved.Len() + sh.blocklisted.Len()
 }
 
+// scan is the exact index of the approved sessions.
+func (sh *shard) scan() *index.Exact {
+	if graph, ok := sh.approved.(*index.HNSW); ok {
+		return graph.Scan()
+	}
+	return sh.approved.(*index.Exact)
+}
+
+// vector is the template of a session of the gallery, nil and false for none. The caller holds moving.
+func (sh *shard) vector(number uint64) ([]float32, bool) {
+	if vector, there := sh.scan().Vector(number); there {
+		return vector, true
+	}
+	return sh.blocklisted.Vector(number)
+}
+
 // within searches both parts as they are at one moment.
 func (sh *shard) within(ctx context.Context, template face.Template, distanceMax float64, listMax int) (approved, blocklisted index.Result, err error) {
 	sh.moving.RLock()
