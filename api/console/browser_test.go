@@ -231,11 +231,15 @@ func (b *tab) open(name string) {
 	b.wait("the page "+name, "document.querySelector('main h1')")
 }
 
-// goTo goes to a page as a link does.
+// goTo goes to a page as a link does. It returns when the console, which listens for the same
+// event first, has left the page before.
 func (b *tab) goTo(name string) {
 	b.Helper()
-	eval[string](b, "location.hash = "+quote(name))
-	time.Sleep(50 * time.Millisecond)
+	eval[bool](b, `new Promise((left) => {
+		if (location.hash === '#' + `+quote(name)+`) return left(true);
+		addEventListener('hashchange', () => left(true), {once: true});
+		location.hash = `+quote(name)+`;
+	})`)
 	b.settled()
 }
 

@@ -48,3 +48,24 @@ func TestSlowAndUnreachable(t *testing.T) {
 	b.press("Try again")
 	b.sees(`<b>Obama</b> & "friends"`)
 }
+
+// TestLeftBeforeHome: whoever goes to a page while the console still finds out which page to
+// begin with gets the page that was asked for.
+func TestLeftBeforeHome(t *testing.T) {
+	s := serve(t)
+	b := newTab(t, s)
+	b.open("")
+	b.sees("API key")
+	// The list that decides arrives just after the address has changed, before the event says so.
+	eval[bool](b, `(() => { const text = Response.prototype.json; Response.prototype.json = async function () {
+		const value = await text.call(this);
+		if (this.url.includes('/sessions/?limit=1')) { window.decided = true; location.hash = 'keys'; }
+		return value;
+	}; return true; })()`)
+	b.keys(bootstrapKey + "\r")
+	b.wait("the first page to be decided", "window.decided")
+	b.sees("Create a key")
+	if at := eval[string](b, "location.hash"); at != "#keys" {
+		t.Errorf("the address is %s", at)
+	}
+}

@@ -48,7 +48,8 @@ async function show(moveFocus) {
   if (at.name === 'home') {
     const { home } = await import('./start.js');
     const target = await home(signal).catch((error) => { if (!signal.aborted) main.replaceChildren(failed(error, () => show(true))); });
-    if (target && !signal.aborted) location.replace(`#${target}`);
+    // The address may be another already, and its hashchange still to come.
+    if (target && !signal.aborted && where().name === 'home') location.replace(`#${target}`);
     return;
   }
   const page = pages[at.name];
@@ -59,22 +60,26 @@ async function show(moveFocus) {
     if (here) link.setAttribute('aria-current', page?.within ? 'true' : 'page');
     else link.removeAttribute('aria-current');
   }
-  const place = h('div', {});
+  const place = h('div', { 'aria-busy': 'true' });
   main.replaceChildren(heading, place);
   if (moveFocus) {
     heading.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
   if (!page) {
+    place.removeAttribute('aria-busy');
     place.append(h('p', {}, 'The menu leads to every page that there is.'));
     return;
   }
   try {
     const module = await page.module();
     if (signal.aborted) return;
+    place.removeAttribute('aria-busy'); // a page says by itself what it waits for
     await module.show(place, { ...at, signal, viewer, heading: (text) => { heading.textContent = text; title(text); } });
   } catch (error) {
-    if (error.name !== 'AbortError' && !signal.aborted) place.replaceChildren(failed(error, () => show(true)));
+    if (error.name === 'AbortError' || signal.aborted) return;
+    place.removeAttribute('aria-busy');
+    place.replaceChildren(failed(error, () => show(true)));
   }
 }
 
