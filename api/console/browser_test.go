@@ -82,7 +82,7 @@ func newTab(t testing.TB, s *server) *tab {
 	if err := chromedp.Listen(ctx, b.watch); err != nil { // opens the tab
 		t.Fatal(err)
 	}
-	ctx, cancelTime := context.WithTimeout(ctx, 3*patience)
+	ctx, cancelTime := context.WithTimeout(ctx, 10*patience)
 	b.ctx = ctx
 	t.Cleanup(func() {
 		if t.Failed() {
