@@ -85,14 +85,21 @@ setup-opensearch: ## fetch what test-opensearch needs: OpenSearch, and a JDK whe
 	@.ci/opensearch >/dev/null
 
 # The tests start and stop their own nodes: one, or as many as FACESEARCH_OPENSEARCH_NODES says.
+# They wait for a node more than they compute, so more of them run at once than there are cores.
+# SHORT=1 leaves out what takes long: the suite on the graph, several nodes.
+SHORT ?=
+OPENSEARCH_PACKAGES := ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
+OPENSEARCH_TEST := go test -tags opensearch -count 1 -timeout 60m -parallel 4 $(if $(SHORT),-short)
 test-opensearch: export GOFLAGS := $(GOFLAGS) -race
-test-opensearch: tools $(STATICCHECK) setup-opensearch ## the tests of the gallery on OpenSearch, on nodes of their own
-	go vet -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
-	$(STATICCHECK) -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
+test-opensearch: tools $(STATICCHECK) setup-opensearch ## the tests of the gallery on OpenSearch, on nodes of their own; SHORT=1 for what CI runs
+	@go run ./cmd/facesearch models fetch --models $(MODELS)
+	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
+	go vet -tags opensearch $(OPENSEARCH_PACKAGES)
+	$(STATICCHECK) -tags opensearch $(OPENSEARCH_PACKAGES)
 	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" && \
-	go test -tags opensearch -timeout 60m ./pkg/opensearch/... && \
-	go test -tags opensearch -timeout 30m ./pkg/migrate && \
-	$(TEST_FILES) go test -tags opensearch -timeout 30m -run OpenSearch ./cmd/facesearch
+	$(OPENSEARCH_TEST) ./pkg/opensearch/... && \
+	$(OPENSEARCH_TEST) -run OpenSearch ./pkg/migrate && \
+	$(TEST_FILES) $(OPENSEARCH_TEST) -run $(if $(SHORT),'^TestOpenSearch$$',OpenSearch) ./cmd/facesearch
 
 lint: tools $(STATICCHECK) ## gofmt, vet and staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'lint: run gofmt -w on these files' >&2; exit 1; }

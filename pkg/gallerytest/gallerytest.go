@@ -91,7 +91,10 @@ func Run(t *testing.T, place func(t testing.TB) Harness) {
 		{"Reopen", testReopen},
 		{"Kill", testKill},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, place) })
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel() // each has a store of its own
+			part.test(t, place)
+		})
 	}
 }
 

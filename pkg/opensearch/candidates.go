@@ -168,7 +168,7 @@ func (p *probe) nearest(pages func(object) (page, error)) ([]face.Candidate, err
 
 // count leaves out those, at the low end of the scores, that prove to be too far.
 func (p *probe) count(pages func(object) (page, error)) (total int, err error) {
-	query := p.query(pageSize)
+	query := p.query(spare)
 	query["sort"] = []object{{"_score": "asc"}, {"number": "asc"}}
 	beyond := 0
 	counted := func(query object) (page, error) {

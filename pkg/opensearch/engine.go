@@ -21,12 +21,20 @@ import (
 type engine struct {
 	client *opensearchgo.Client
 	// patient waits for as long as it takes, for merges.
-	patient *opensearchgo.Client
+	patient   *opensearchgo.Client
+	transport *http.Transport
 }
 
+// idleMax is how many connections to a node are kept for the next call: as many as there are
+// calls at once on a busy server. Go's own default is 2.
+const idleMax = 64
+
 func newEngine(options Options) (*engine, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// Templates are numbers without a pattern: to compress an answer takes longer than to send it.
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.DisableCompression = 0, idleMax, true
 	config := opensearchgo.Config{
-		Addresses: options.URLs, Username: options.User, Password: options.Password, CACert: options.CA,
+		Transport: transport, Addresses: options.URLs, Username: options.User, Password: options.Password, CACert: options.CA,
 		RetryOnStatus: []int{http.StatusBadGateway, http.StatusGatewayTimeout}, EnableRetryOnTimeout: true,
 		MaxRetries: max(2, len(options.URLs)), RequestTimeout: options.Timeout / 3,
 		ResurrectTimeoutInitial: time.Second, ResurrectTimeoutMax: 5 * time.Second,
@@ -40,10 +48,13 @@ func newEngine(options Options) (*engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to OpenSearch: %w", err), client.Close())
 	}
-	return &engine{client, patient}, nil
+	return &engine{client, patient, transport}, nil
 }
 
-func (e *engine) close() error { return errors.Join(e.client.Close(), e.patient.Close()) }
+func (e *engine) close() error {
+	defer e.transport.CloseIdleConnections()
+	return errors.Join(e.client.Close(), e.patient.Close())
+}
 
 // An engineError is a refusal of the cluster. Its reason is left out of what is logged, as it
 // may quote a document.

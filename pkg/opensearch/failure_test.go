@@ -13,6 +13,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -159,9 +160,11 @@ func TestEngineInTrouble(t *testing.T) {
 			enrol(t, store, first)
 
 			inTrouble.Store(true)
+			var calls sync.WaitGroup
 			for call, do := range everyCall(store, first, "fresh") {
-				requireBusy(t, call, do(t.Context()))
+				calls.Go(func() { requireBusy(t, call, do(t.Context())) })
 			}
+			calls.Wait()
 			inTrouble.Store(false)
 
 			if !requireWhole(t, store, first) {
@@ -199,6 +202,7 @@ func newProxy(t testing.TB, handle func(http.ResponseWriter, *http.Request, http
 // reaches the cluster and after it. What is then there is whole, the call can be made again, and
 // no number is given twice or left out.
 func TestEveryWriteFails(t *testing.T) {
+	t.Parallel()
 	var left atomic.Int64 // writes until one fails; negative for never
 	var lose atomic.Bool  // whether the failing write is carried out and its answer lost
 	left.Store(-1)
@@ -267,6 +271,7 @@ func isWrite(r *http.Request) bool {
 
 // TestAnswerIsLost loses the answer to every write, so that the client sends it again.
 func TestAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	var seen atomic.Int64
 	proxy := newProxy(t, func(w http.ResponseWriter, r *http.Request, through http.Handler) {
 		if isWrite(r) && seen.Add(1)%2 == 1 {
@@ -366,6 +371,7 @@ func TestNodeStops(t *testing.T) {
 
 // TestFullDisk blocks writes as OpenSearch does when a disk is full.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	prefix := newPrefix(t)
 	store := openStore(t, optionsFor(prefix, opensearch.ExactIndex))
 	defer store.Close()

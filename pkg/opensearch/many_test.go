@@ -44,6 +44,7 @@ func fill(t testing.TB, store *opensearch.Store, count int) {
 
 // TestMany lists, counts and erases beyond what one answer holds.
 func TestMany(t *testing.T) {
+	t.Parallel()
 	store := openStore(t, optionsFor(newPrefix(t), opensearch.ExactIndex))
 	defer store.Close()
 	createApplication(t, store)

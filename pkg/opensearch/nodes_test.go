@@ -25,9 +25,9 @@ type known struct {
 }
 
 // TestNodeKilled enrols, blocks and erases through two servers' galleries while a node is killed
-// and comes back, twice. Nothing acknowledged is lost and nobody erased is found, through any
-// node and either gallery, from the first answer after it is back. With three nodes, the others go
-// on meanwhile.
+// and comes back, twice (with -short once). Nothing acknowledged is lost and nobody erased is found,
+// through any node and either gallery, from the first answer after it is back. With three nodes, the
+// others go on meanwhile.
 func TestNodeKilled(t *testing.T) {
 	prefix := newPrefix(t)
 	stores := []*opensearch.Store{openStore(t, optionsFor(prefix, opensearch.ExactIndex)), openStore(t, optionsFor(prefix, opensearch.ExactIndex))}
@@ -38,7 +38,11 @@ func TestNodeKilled(t *testing.T) {
 	awaitCopies(t, prefix)
 
 	var everybody []*known
-	for round := range 2 {
+	rounds := 2
+	if testing.Short() {
+		rounds = 1
+	}
+	for round := range rounds {
 		node := cluster.Nodes[(round+1)%len(cluster.Nodes)]
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup

@@ -17,6 +17,7 @@ import (
 // TestOpenRefuses: what would lose the promises of a Gallery is refused in words that say what
 // to do.
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	refused := func(t *testing.T, options opensearch.Options, words string) {
 		t.Helper()
 		store, err := opensearch.Open(t.Context(), options)

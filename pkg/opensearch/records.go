@@ -246,8 +246,9 @@ func visitAll(hits []hit, visit func(hit) error) error {
 	return nil
 }
 
-// walk turns the pages of a query, which has a sort, until the last one.
+// walk turns the pages of a query, which has a size and a sort, until the last one.
 func walk(pages func(object) (page, error), query object, visit func(hit) error) error {
+	size := query["size"].(int)
 	for {
 		page, err := pages(query)
 		if err != nil {
@@ -257,7 +258,7 @@ func walk(pages func(object) (page, error), query object, visit func(hit) error)
 		if err := visitAll(hits, visit); err != nil {
 			return err
 		}
-		if len(hits) == 0 {
+		if len(hits) < size {
 			return nil
 		}
 		query["search_after"] = hits[len(hits)-1].Sort

@@ -261,18 +261,26 @@ func (s *Store) listInPages(ctx context.Context, query object, offset, limit int
 // are not indexed.
 func (s *Store) listFitting(ctx context.Context, query object, filter face.SessionFilter) (list []face.Session, total int, err error) {
 	list = []face.Session{}
-	err = s.still(ctx, s.names.sessions, func(pages func(object) (page, error)) error {
-		return walk(pages, listQuery(query, pageSize), func(each hit) error {
-			session, err := sessionsOf([]hit{each})
-			if err != nil || !filter.Fits(&session[0]) {
-				return err
-			}
-			if total++; total > filter.Offset && len(list) < filter.Limit {
-				list = append(list, session[0])
-			}
-			return nil
+	fitting := func(each hit) error {
+		session, err := sessionsOf([]hit{each})
+		if err != nil || !filter.Fits(&session[0]) {
+			return err
+		}
+		if total++; total > filter.Offset && len(list) < filter.Limit {
+			list = append(list, session[0])
+		}
+		return nil
+	}
+	first, err := s.search(ctx, s.names.sessions, listQuery(query, pageSize))
+	switch {
+	case err != nil:
+	case first.Hits.Total.Value == len(first.Hits.Hits):
+		err = visitAll(first.Hits.Hits, fitting)
+	default:
+		err = s.still(ctx, s.names.sessions, func(pages func(object) (page, error)) error {
+			return walk(pages, listQuery(query, pageSize), fitting)
 		})
-	})
+	}
 	if err != nil {
 		return nil, 0, err
 	}

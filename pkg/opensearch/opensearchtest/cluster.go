@@ -28,8 +28,8 @@ const startMax = 3 * time.Minute
 
 // A Cluster is some nodes that know each other.
 type Cluster struct {
-	Nodes  []*Node
-	folder string
+	Nodes        []*Node
+	folder, data string
 }
 
 // A Node is one process.
@@ -39,19 +39,44 @@ type Node struct {
 	http       int
 	transport  int
 	folder     string
+	data       string
 	home       string
+	java       string // options
 	process    *exec.Cmd
 	ended      chan struct{} // closed when the process has ended
 	credential *syscall.Credential
 }
 
-// Start starts a cluster of a number of nodes and waits until all are there. The caller stops
-// it with Close.
-func Start(nodes int) (cluster *Cluster, err error) {
+// Start starts a cluster of a number of nodes for tests: in memory where there is enough, and
+// ready soon rather than quick for long. The caller stops it with Close.
+func Start(nodes int) (*Cluster, error) {
 	home := os.Getenv(HomeVariable)
 	if home == "" {
 		return nil, fmt.Errorf("%s is not set: run the tests with make test-opensearch", HomeVariable)
 	}
+	return start(home, nodes, inMemory(nodes), "-Xms384m -Xmx384m -XX:TieredStopAtLevel=1")
+}
+
+// StartLasting starts one node of a distribution to measure with, as it would be run: on the
+// disk, and compiled as far as it goes.
+func StartLasting(home string) (*Cluster, error) { return start(home, 1, "", "-Xms1g -Xmx1g") }
+
+// memoryBytes is what the files of a node take at most, with room.
+const memoryBytes = 1 << 30
+
+// inMemory is a folder for files that need no disk, so that no write waits for one; empty where
+// memory has no room for them.
+func inMemory(nodes int) string {
+	const memory = "/dev/shm"
+	var room syscall.Statfs_t
+	if syscall.Statfs(memory, &room) != nil || room.Bavail*uint64(room.Bsize) < uint64(nodes)*memoryBytes {
+		return ""
+	}
+	return memory
+}
+
+// start waits until all nodes are there. Their data is kept in a new folder of parent.
+func start(home string, nodes int, parent, java string) (cluster *Cluster, err error) {
 	folder, err := os.MkdirTemp("", "facesearch-opensearch-")
 	if err != nil {
 		return nil, err
@@ -62,7 +87,11 @@ func Start(nodes int) (cluster *Cluster, err error) {
 			err = errors.Join(err, cluster.Close())
 		}
 	}()
-	if err := os.Chmod(folder, 0o755); err != nil { // the nodes' user has to pass through
+	if cluster.data, err = os.MkdirTemp(parent, "facesearch-opensearch-data-"); err != nil {
+		return nil, err
+	}
+	// The nodes' user has to pass through.
+	if err := errors.Join(os.Chmod(folder, 0o755), os.Chmod(cluster.data, 0o755)); err != nil {
 		return nil, err
 	}
 	credential, err := unprivileged()
@@ -77,7 +106,7 @@ func Start(nodes int) (cluster *Cluster, err error) {
 		name := fmt.Sprint("node-", i+1)
 		cluster.Nodes = append(cluster.Nodes, &Node{
 			Name: name, URL: fmt.Sprint("http://127.0.0.1:", ports[2*i]), http: ports[2*i], transport: ports[2*i+1],
-			folder: filepath.Join(folder, name), home: home, credential: credential,
+			folder: filepath.Join(folder, name), data: filepath.Join(cluster.data, name), home: home, java: java, credential: credential,
 		})
 	}
 	for _, node := range cluster.Nodes {
@@ -145,12 +174,18 @@ func (n *Node) prepare(nodes []*Node) error {
 	if n.credential == nil {
 		return nil
 	}
-	return filepath.WalkDir(n.folder, func(path string, _ os.DirEntry, err error) error {
+	for _, folder := range []string{n.folder, n.data} {
+		err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Chown(path, int(n.credential.Uid), int(n.credential.Gid))
+		})
 		if err != nil {
 			return err
 		}
-		return os.Chown(path, int(n.credential.Uid), int(n.credential.Gid))
-	})
+	}
+	return nil
 }
 
 func (n *Node) yaml(nodes []*Node) string {
@@ -179,7 +214,7 @@ func (n *Node) yaml(nodes []*Node) string {
 }
 
 // DataFolder is where the node keeps its files.
-func (n *Node) DataFolder() string { return filepath.Join(n.folder, "data") }
+func (n *Node) DataFolder() string { return n.data }
 
 func (n *Node) logs() string { return filepath.Join(n.folder, "logs") }
 
@@ -194,7 +229,7 @@ func (n *Node) Start() error {
 	n.process.Dir = n.home
 	n.process.Env = append(os.Environ(),
 		"OPENSEARCH_PATH_CONF="+filepath.Join(n.folder, "config"), "OPENSEARCH_TMPDIR="+filepath.Join(n.folder, "tmp"),
-		"OPENSEARCH_JAVA_OPTS=-Xms384m -Xmx384m", "HOME="+n.folder)
+		"OPENSEARCH_JAVA_OPTS="+n.java, "HOME="+n.folder)
 	n.process.Stdout, n.process.Stderr = output, output
 	n.process.SysProcAttr = &syscall.SysProcAttr{Credential: n.credential, Pdeathsig: syscall.SIGKILL}
 	if err := n.process.Start(); err != nil {
@@ -291,5 +326,9 @@ func (c *Cluster) Close() error {
 		}
 		failures = append(failures, node.Kill())
 	}
-	return errors.Join(append(failures, os.RemoveAll(c.folder))...)
+	failures = append(failures, os.RemoveAll(c.folder))
+	if c.data != "" {
+		failures = append(failures, os.RemoveAll(c.data))
+	}
+	return errors.Join(failures...)
 }
