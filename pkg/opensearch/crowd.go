@@ -110,15 +110,15 @@ func (s *Store) crowds(ctx context.Context, application string, templates []face
 	if err != nil {
 		return nil, err
 	}
-	var queries []object
+	var questions []question
 	var places []int
 	for i, template := range templates {
 		if template != nil {
-			queries = append(queries, crowdQuery(filter, template, nearestOf(rows)+spare))
+			questions = append(questions, question{s.names.sessions, crowdQuery(filter, template, nearestOf(rows)+spare)})
 			places = append(places, i)
 		}
 	}
-	pages, err := s.searchAll(ctx, s.names.sessions, queries)
+	pages, err := s.searchAll(ctx, questions)
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,8 @@ type Store struct {
 	media      cache[struct{}, []face.MediaSecret]
 	sizes      cache[string, int] // of galleries, by tenant; for samples only
 
+	known knownStats
+
 	mu        sync.Mutex
 	registers map[string]*register // by tenant
 

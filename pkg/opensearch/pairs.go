@@ -107,13 +107,13 @@ func before(number uint64) object {
 
 // nearEarlier asks all questions in one request.
 func (s *Store) nearEarlier(ctx context.Context, application string, batch []sessionDocument, distanceMax float64) ([]probe, []page, error) {
-	probes, queries := make([]probe, len(batch)), make([]object, len(batch))
+	probes, questions := make([]probe, len(batch)), make([]question, len(batch))
 	for i, each := range batch {
 		probes[i] = probe{
 			Store: s, application: application, template: each.Template, distanceMax: distanceMax, band: bandOf(distanceMax),
 		}
-		queries[i] = probes[i].query(spare, before(each.Number))
+		questions[i] = question{s.names.sessions, probes[i].query(spare, before(each.Number))}
 	}
-	pages, err := s.searchAll(ctx, s.names.sessions, queries)
+	pages, err := s.searchAll(ctx, questions)
 	return probes, pages, err
 }

@@ -8,17 +8,23 @@ import (
 	"net/http"
 )
 
+// A question is a search of an index.
+type question struct {
+	index string
+	body  object
+}
+
 // searchAll asks several questions in one request, and returns the answers in their order. Like
 // search, it takes none that is of some shards only.
-func (s *Store) searchAll(ctx context.Context, index string, bodies []object) ([]page, error) {
-	if len(bodies) == 0 {
+func (s *Store) searchAll(ctx context.Context, questions []question) ([]page, error) {
+	if len(questions) == 0 {
 		return nil, nil
 	}
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
-	for _, body := range bodies {
-		header := object{"index": index, "allow_partial_search_results": false}
-		if err := errors.Join(encoder.Encode(header), encoder.Encode(body)); err != nil {
+	for _, each := range questions {
+		header := object{"index": each.index, "allow_partial_search_results": false}
+		if err := errors.Join(encoder.Encode(header), encoder.Encode(each.body)); err != nil {
 			return nil, err
 		}
 	}
@@ -32,8 +38,8 @@ func (s *Store) searchAll(ctx context.Context, index string, bodies []object) ([
 	if err := s.engine.call(ctx, http.MethodPost, "/_msearch", lines.Bytes(), &answer); err != nil {
 		return nil, err
 	}
-	pages := make([]page, len(bodies))
-	if len(answer.Responses) != len(bodies) {
+	pages := make([]page, len(questions))
+	if len(answer.Responses) != len(questions) {
 		return nil, errors.New("OpenSearch has not answered every question")
 	}
 	for i, each := range answer.Responses {
