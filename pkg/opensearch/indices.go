@@ -163,7 +163,7 @@ func (s *Store) prepareIndices(ctx context.Context, options Options) error {
 // their values, and the index made of them, are for good.
 func (s *Store) takeModel(stored, wanted face.Model) error {
 	if wanted != (face.Model{}) && wanted != stored {
-		return fmt.Errorf("%w: %s, and the one in use now is %s; start with the embedder that made them, or begin a new store with another prefix and enrol everybody again: facesearch reembed works on bbolt only",
+		return fmt.Errorf("%w: %s, and the one in use now is %s; start with the embedder that made them, or move the store to bbolt with facesearch migrate, reembed it there, and move it back under another prefix: facesearch reembed works on bbolt only",
 			ErrOtherModel, stored.ID, wanted.ID)
 	}
 	s.model = stored
