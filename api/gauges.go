@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"facesearch/pkg/face"
@@ -10,8 +12,11 @@ import (
 // gallery can tell, its size and its index.
 type gauges struct{ server *Server }
 
-// A statistician is a Gallery that can tell what it holds, without much work.
-type statistician interface{ Stats() face.Stats }
+// A statistician is a Gallery that can tell what it holds, without much work however often it is
+// asked.
+type statistician interface {
+	Stats(ctx context.Context) (face.Stats, error)
+}
 
 // A gauge is one figure with what it is called.
 type gauge struct {
@@ -71,11 +76,17 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 	if !ok {
 		return
 	}
-	stats := gallery.Stats()
+	stats, err := gallery.Stats(context.Background())
+	if err != nil {
+		return // what is not known is left out
+	}
 	send(gallerySessions, float64(stats.Sessions))
 	send(gallerySearchable, float64(stats.Searchable))
 	send(galleryBlocklisted, float64(stats.Blocklisted))
 	send(indexInfo, 1, stats.Index)
+	if stats.Remote {
+		return
+	}
 	send(indexMemory, float64(stats.IndexBytes))
 	send(indexSamples, float64(stats.RecallSamples))
 	send(indexWanted, float64(stats.RecallWanted))

@@ -192,7 +192,9 @@ func (c *counted) SaveSearch(ctx context.Context, application string, search fac
 }
 
 // Stats are those of the store.
-func (c *counted) Stats() face.Stats { return c.Gallery.(*bolt.Store).Stats() }
+func (c *counted) Stats(ctx context.Context) (face.Stats, error) {
+	return c.Gallery.(*bolt.Store).Stats(ctx)
+}
 
 func (c *counted) savedBy(application string) int64 {
 	counter, ok := c.saved.Load(application)

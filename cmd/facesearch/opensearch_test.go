@@ -5,6 +5,7 @@ package main_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -27,6 +28,10 @@ func TestOpenSearch(t *testing.T) {
 	first := serve(t, t.TempDir(), nil, on...)
 	second := serve(t, t.TempDir(), nil, on...)
 	t.Run("OK the other server sees it", func(t *testing.T) { testOtherServer(t, first, second) })
+	t.Run("OK metrics", func(t *testing.T) { testGalleryMetrics(t, second) })
+	t.Run("Err reembed", func(t *testing.T) {
+		reembed(t, first.data, tinyNetwork(t, 16)).ended(t, 1, "is not moved to another embedding model where it is")
+	})
 	t.Run("ErrSameData", func(t *testing.T) {
 		third := start(t, first.data, nil, on...)
 		if got := third.wait(t); got != 1 || !strings.Contains(third.said.String(), "another server runs on the data directory") {
@@ -43,6 +48,47 @@ func TestOpenSearch(t *testing.T) {
 	first.stop(t)
 	second.stop(t)
 	t.Run("OK migrate", func(t *testing.T) { testMigrate(t, cluster.URLs()[0]) })
+	t.Run("OK another model", func(t *testing.T) { testAnotherModel(t, cluster.URLs()[0]) })
+}
+
+// testGalleryMetrics counts what the other server has left.
+func testGalleryMetrics(t *testing.T, s *server) {
+	response, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatal(response.Status, err)
+	}
+	metrics := string(body)
+	for _, line := range []string{"gallery_sessions 1", "gallery_searchable_sessions 1", "gallery_blocklisted_sessions 0", `index_info{kind="exact"} 1`} {
+		if !strings.Contains(metrics, "facesearch_"+line+"\n") {
+			t.Errorf("no line %q", line)
+		}
+	}
+	if strings.Contains(metrics, "index_memory_bytes") || strings.Contains(metrics, "index_recall") {
+		t.Error("the metrics tell of an index in memory")
+	}
+}
+
+// testAnotherModel takes the way by a file.
+func testAnotherModel(t *testing.T, url string) {
+	data, network := t.TempDir(), tinyNetwork(t, 16)
+	run(t, nil, "migrate", "--from", "opensearch:"+url, "--to", "bolt:"+data).ended(t, 0, "Both stores hold the same")
+	reembed(t, data, network).ended(t, 0, "was moved to the model onnx-")
+	run(t, nil, "migrate", "--from", "bolt:"+data, "--to", "opensearch:"+url, "--opensearch-prefix", "remade").ended(t, 0, "Both stores hold the same")
+	on := []string{"--gallery", "opensearch", "--opensearch-url", url, "--workers", "1", "--opensearch-prefix", "remade"}
+	old := start(t, t.TempDir(), nil, on...)
+	if got := old.wait(t); got != 1 || !strings.Contains(old.said.String(), "another embedding model") {
+		t.Errorf("exit status %d\n%s", got, old.said)
+	}
+	s := serve(t, t.TempDir(), nil, append(on, "--embedder", network)...)
+	if answer := s.search(t, bootstrapKey, facetest.Photograph(t, "astronaut.png")); answer.FaceSearch.TotalMatches != 1 {
+		t.Errorf("who was moved is not found: %s", answer.Raw)
+	}
+	s.stop(t)
 }
 
 func testOtherServer(t *testing.T, first, second *server) {

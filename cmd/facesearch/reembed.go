@@ -41,16 +41,10 @@ func (c *reembedCommand) Run(ctx context.Context, to streams) error {
 		return errors.New("--parallel is at least 0")
 	}
 	c.Embedder = name
-	if _, err := os.Stat(filepath.Join(c.Data, bolt.FileName)); err != nil {
-		return fmt.Errorf("there is no store in %s: start the server once, or name its directory with --data", c.Data)
-	}
 	progress := newBenchProgress(to.err)
 	defer progress.finish()
 	tell := func(done, total int) { progress.tell("making templates", done, total) }
-	result, err := c.alone(ctx, to.err, tell)
-	if errors.Is(err, bolt.ErrLocked) {
-		result, err = c.live(ctx, tell)
-	}
+	result, err := c.move(ctx, to.err, tell)
 	progress.finish()
 	for _, each := range result.Missing {
 		fmt.Fprintf(to.out, "%s\t%s\t%s\n", each.Application, each.SessionID, each.Reason)
@@ -69,6 +63,21 @@ func (c *reembedCommand) Run(ctx context.Context, to streams) error {
 	fmt.Fprintf(to.err, "The gallery was moved to the model %s; %d of %d sessions have no template of it. From now on start the server with --embedder %s.\n",
 		result.Model, len(result.Missing), result.Sessions, c.Embedder)
 	return err
+}
+
+// move leaves it to the server, where one runs.
+func (c *reembedCommand) move(ctx context.Context, log io.Writer, tell func(done, total int)) (search.ReembedResult, error) {
+	if ownerAnswers(c.Data) {
+		return c.live(ctx, tell)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, bolt.FileName)); err != nil {
+		return search.ReembedResult{}, fmt.Errorf("there is no store in %s: start the server once, or name its directory with --data", c.Data)
+	}
+	result, err := c.alone(ctx, log, tell)
+	if errors.Is(err, bolt.ErrLocked) { // a server that is starting
+		return c.live(ctx, tell)
+	}
+	return result, err
 }
 
 // alone moves the store of which no server runs.

@@ -126,7 +126,7 @@ func (r *reembedder) begin(order reembedOrder) bool {
 func (r *reembedder) run(ctx context.Context, order reembedOrder) (search.ReembedResult, error) {
 	store, ok := r.parts.store.(face.Reembedder)
 	if !ok {
-		return search.ReembedResult{}, face.Invalid("A gallery on OpenSearch cannot be moved to another embedding model: begin a new store with another --opensearch-prefix, and enrol everybody again.")
+		return search.ReembedResult{}, face.Invalid("A gallery on OpenSearch is not moved to another embedding model where it is: stop the servers, move it to bbolt with facesearch migrate, reembed it there, and move it back under another --opensearch-prefix.")
 	}
 	fresh, err := openEmbedder(ctx, order.Embedder, r.flags.Models, r.flags.Workers, r.log)
 	if err != nil {

@@ -179,7 +179,7 @@ func testReembed(t *testing.T, kind bolt.IndexKind) {
 		if _, _, err := store.Enrol(t.Context(), ours, people(62)[61]); err == nil {
 			t.Error("a template of the old model is enrolled " + when)
 		}
-		if stats := store.Stats(); stats.Sessions != 59 {
+		if stats, err := store.Stats(t.Context()); err != nil || stats.Sessions != 59 {
 			t.Errorf("%s there are %d sessions", when, stats.Sessions)
 		}
 		if when == "at once" {
@@ -285,7 +285,7 @@ func TestReembedDrop(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if stats := store.Stats(); stats.Sessions != 30 {
+		if stats, err := store.Stats(t.Context()); err != nil || stats.Sessions != 30 {
 			t.Errorf("%s there are %d sessions", when, stats.Sessions)
 		}
 		closeStore(t, store)
@@ -296,7 +296,7 @@ func TestReembedDrop(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if stats := store.Stats(); stats.Sessions != 20 {
+	if stats, err := store.Stats(t.Context()); err != nil || stats.Sessions != 20 {
 		t.Errorf("after ten erasures of 30 there are %d sessions", stats.Sessions)
 	}
 	closeStore(t, store)

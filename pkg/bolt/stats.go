@@ -1,19 +1,21 @@
 package bolt
 
 import (
+	"context"
+
 	"facesearch/index"
 	"facesearch/pkg/face"
 )
 
 // Stats counts what the store holds in memory; it reads nothing from the disk.
-func (s *Store) Stats() face.Stats {
+func (s *Store) Stats(context.Context) (face.Stats, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	stats := face.Stats{Applications: len(s.shards), Index: string(s.kind)}
 	for _, shard := range s.shards {
 		shard.addTo(&stats)
 	}
-	return stats
+	return stats, nil
 }
 
 func (sh *shard) addTo(stats *face.Stats) {

@@ -17,8 +17,8 @@ func TestStats(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := store.Stats(); got.Applications != 0 || got.Sessions != 0 || got.Index != string(kind) {
-				t.Errorf("an empty store: %+v", got)
+			if got, err := store.Stats(t.Context()); err != nil || got.Applications != 0 || got.Sessions != 0 || got.Index != string(kind) {
+				t.Errorf("an empty store: %+v, %v", got, err)
 			}
 			ids := fillForStats(t, store)
 			want := [4]int{2, 5, 4, 1}
@@ -69,8 +69,8 @@ func fillForStats(t *testing.T, store *bolt.Store) (ids []string) {
 
 func requireStats(t *testing.T, store *bolt.Store, want [4]int) {
 	t.Helper()
-	got := store.Stats()
-	if [4]int{got.Applications, got.Sessions, got.Searchable, got.Blocklisted} != want || got.IndexBytes < 4*512 {
-		t.Errorf("%+v, want %v", got, want)
+	got, err := store.Stats(t.Context())
+	if err != nil || got.Remote || [4]int{got.Applications, got.Sessions, got.Searchable, got.Blocklisted} != want || got.IndexBytes < 4*512 {
+		t.Errorf("%+v, %v, want %v", got, err, want)
 	}
 }

@@ -8,7 +8,7 @@ import (
 // A Crowd is how near the sessions of a gallery lie to one template, told by a random sample
 // of them: what is needed to say how many strangers can be expected within a distance.
 type Crowd struct {
-	// Rows is how many sessions the sample has; 0 when the gallery cannot tell.
+	// Rows is how many sessions the sample has, but for those at distance 0.
 	Rows int
 	// Nearest are the distances to the nearest of them, in ascending order: those of the
 	// CrowdShare of Rows, rounded up.

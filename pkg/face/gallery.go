@@ -108,10 +108,9 @@ type Gallery interface {
 	// B and then of A, missing none, and the number to go on after; 0 when there is no further session.
 	Pairs(ctx context.Context, application string, distanceMax float64, after uint64, sessionsMax, pairsMax int) (pairs []Pair, next uint64, err error)
 
-	// Crowd says how near the sessions of the gallery lie to a template, by a random sample of up
-	// to CrowdRows of them. Which sessions are in it does not depend on the template, and changes
-	// only as sessions enter and leave the gallery. NewCrowd makes a Crowd of the distances. A
-	// gallery that cannot tell returns the zero Crowd.
+	// Crowd says how near the sessions of the gallery lie to a template, by a random sample of
+	// about CrowdRows of them, or by all where there are no more. Which sessions are in it does not
+	// depend on the template, and changes only as sessions enter and leave the gallery.
 	Crowd(ctx context.Context, application string, template Template) (Crowd, error)
 	// CandidateCrowds says the same of the templates of candidates, in their order. For one that
 	// has left the gallery since, it is the zero Crowd.

@@ -7,7 +7,9 @@ type Stats struct {
 	// Blocklisted those of them that are on the blocklist.
 	Sessions, Searchable, Blocklisted int
 	Index                             string // its kind, in one word
-	IndexBytes                        int64  // of memory; about
+	// Remote: the index is not in this process, and of what follows nothing is known.
+	Remote     bool
+	IndexBytes int64 // of memory; about
 	// Of an index that may miss neighbours: how many of its answers were compared with exact
 	// ones, how many neighbours those should have named, and how many they did.
 	RecallSamples, RecallWanted, RecallFound uint64

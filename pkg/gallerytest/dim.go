@@ -23,9 +23,6 @@ func testOtherDim(t *testing.T, place func(testing.TB) Harness) {
 			if found, err := f.store.Candidates(t.Context(), ours, template, everything, 5); err == nil {
 				t.Errorf("it was searched, and found %+v", found)
 			}
-			if f.harness.Crowdless {
-				return
-			}
 			if crowd, err := f.store.Crowd(t.Context(), ours, template); err == nil {
 				t.Errorf("it has the crowd %+v", crowd)
 			}

@@ -33,8 +33,6 @@ type Harness struct {
 	Child func(t testing.TB) *exec.Cmd
 	// Approximate allows answers that say that they are not exact.
 	Approximate bool
-	// Crowdless allows a store whose crowds are all the zero Crowd.
-	Crowdless bool
 }
 
 // Run runs the suite; place is called for each test that needs an empty store.

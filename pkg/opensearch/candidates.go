@@ -71,13 +71,18 @@ func (p *probe) query(size int, filter ...object) object {
 		"size": size, "track_total_hits": true, "min_score": p.band.outer,
 		"_source": []string{"session", "template"},
 		"sort":    []object{{"_score": "desc"}, {"number": "asc"}},
-		"query": object{"script_score": object{
-			"query": object{"bool": object{"filter": append(gallery(p.application), filter...)}},
-			"script": object{"lang": "knn", "source": "knn_score", "params": object{
-				"field": "template", "query_value": p.template, "space_type": "l2",
-			}},
-		}},
+		"query":   scoredBy(p.template, append(gallery(p.application), filter...)),
 	}
+}
+
+// scoredBy compares a template with every session that passes a filter.
+func scoredBy(template face.Template, filter []object) object {
+	return object{"script_score": object{
+		"query": object{"bool": object{"filter": filter}},
+		"script": object{"lang": "knn", "source": "knn_score", "params": object{
+			"field": "template", "query_value": template, "space_type": "l2",
+		}},
+	}}
 }
 
 var blocklisted = term("blocklisted", true)

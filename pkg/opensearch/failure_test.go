@@ -59,6 +59,7 @@ func enrol(t testing.TB, store *opensearch.Store, enrolment face.Enrolment) face
 // everyCall are calls that each need the cluster.
 func everyCall(store *opensearch.Store, enrolment face.Enrolment, fresh string) map[string]func(context.Context) error {
 	template := enrolment.Template
+	candidates := []face.Candidate{{Session: enrolment.Session}}
 	return map[string]func(context.Context) error{
 		"Candidates": func(ctx context.Context) error {
 			_, err := store.Candidates(ctx, application, template, 0.5, 5)
@@ -81,6 +82,15 @@ func everyCall(store *opensearch.Store, enrolment face.Enrolment, fresh string) 
 			return err
 		},
 		"Size": func(ctx context.Context) error { _, err := store.Size(ctx, application); return err },
+		"Crowd": func(ctx context.Context) error {
+			_, err := store.Crowd(ctx, application, template)
+			return err
+		},
+		"CandidateCrowds": func(ctx context.Context) error {
+			_, err := store.CandidateCrowds(ctx, application, candidates)
+			return err
+		},
+		"Stats": func(ctx context.Context) error { _, err := store.Stats(ctx); return err },
 		"Erase": func(ctx context.Context) error {
 			_, err := store.Erase(ctx, application, []string{enrolment.Session.ID})
 			return err

@@ -132,7 +132,6 @@ func TestGallery(t *testing.T) {
 					},
 					Child:       func(t testing.TB) *exec.Cmd { return childCommand(t, prefix, kind) },
 					Approximate: kind == opensearch.HNSWIndex,
-					Crowdless:   true,
 				}
 			})
 		})

@@ -21,7 +21,7 @@ func namesOf(prefix string) names {
 func (n names) all() []string { return []string{n.sessions, n.pictures, n.searches, n.records} }
 
 // schemaVersion is what this code reads and writes, kept with each index. Another one is refused.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // versionMin is the oldest OpenSearch that this was tried with.
 const versionMin = "2.19"
@@ -37,6 +37,7 @@ var (
 	moment   = object{"type": "date", "format": "epoch_millis"}
 	number   = object{"type": "long"}
 	flag     = object{"type": "boolean"}
+	lottery  = object{"type": "integer", "doc_values": false}
 )
 
 // Every document of every index has a stamp, which is new with each write, and born, the stamp
@@ -60,7 +61,7 @@ func (s *Store) mappings() map[string]object {
 	return map[string]object{
 		s.names.sessions: fields(object{
 			"number": number, "status": filtered, "blocklisted": flag, "in_gallery": flag, "owner": filtered,
-			"at": number, "session": opaque, "template": template, "staged": opaque, "staged_at": moment,
+			"lottery": lottery, "at": number, "session": opaque, "template": template, "staged": opaque, "staged_at": moment,
 		}),
 		s.names.pictures: fields(object{"owner": opaque, "picture": opaque}),
 		s.names.searches: fields(object{"owner": filtered, "status": filtered, "at": number, "id": sorted, "search": opaque}),
@@ -162,7 +163,7 @@ func (s *Store) prepareIndices(ctx context.Context, options Options) error {
 // their values, and the index made of them, are for good.
 func (s *Store) takeModel(stored, wanted face.Model) error {
 	if wanted != (face.Model{}) && wanted != stored {
-		return fmt.Errorf("%w: %s, and the one in use now is %s; start with the embedder that made them, or begin a new store with another prefix and enrol everybody again: facesearch reembed works on bbolt only",
+		return fmt.Errorf("%w: %s, and the one in use now is %s; start with the embedder that made them, or move the store to bbolt with facesearch migrate, reembed it there, and move it back under another prefix: facesearch reembed works on bbolt only",
 			ErrOtherModel, stored.ID, wanted.ID)
 	}
 	s.model = stored

@@ -16,8 +16,9 @@ import (
 // many is more than OpenSearch hands out at once.
 const many = 11_000
 
-// fill stores made-up people by bulk, as a migration does. Every second one is the same person's.
-func fill(t testing.TB, store *opensearch.Store, count int) {
+// fill stores made-up people by bulk, as a migration does, and returns their templates. Every second
+// one is the same person's.
+func fill(t testing.TB, store *opensearch.Store, count int) (templates []face.Template) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(4, 2))
 	for first := 1; first <= count; first += 500 {
@@ -34,21 +35,23 @@ func fill(t testing.TB, store *opensearch.Store, count int) {
 			for i := range enrolment.Template {
 				enrolment.Template[i] = float32(random.NormFloat64() * 0.86 / 16)
 			}
-			batch = append(batch, enrolment)
+			batch, templates = append(batch, enrolment), append(templates, enrolment.Template)
 		}
 		if err := store.Restore(t.Context(), application, batch); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return templates
 }
 
-// TestMany lists, counts and erases beyond what one answer holds.
+// TestMany lists, counts, samples and erases beyond what one answer holds.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, optionsFor(newPrefix(t), opensearch.ExactIndex))
 	defer store.Close()
 	createApplication(t, store)
-	fill(t, store, many)
+	templates := fill(t, store, many)
+	requireSampled(t, store, templates)
 	for _, page := range [][2]int{{many - 3, 10}, {many - 700, 20}, {0, many + 5}, {many + 5, 5}} {
 		list, total, err := store.Sessions(t.Context(), application, face.SessionFilter{Offset: page[0], Limit: page[1]})
 		if err != nil {

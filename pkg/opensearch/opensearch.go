@@ -91,6 +91,9 @@ type Store struct {
 	settingsOf cache[string, face.Settings]
 	keys       cache[[32]byte, face.Key] // by digest
 	media      cache[struct{}, []face.MediaSecret]
+	sizes      cache[string, int] // of galleries, by tenant; for samples only
+
+	known knownStats
 
 	mu        sync.Mutex
 	registers map[string]*register // by tenant

@@ -1,13 +1,11 @@
 package opensearch
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"math"
-	"net/http"
 	"slices"
 
 	"facesearch/pkg/face"
@@ -109,43 +107,13 @@ func before(number uint64) object {
 
 // nearEarlier asks all questions in one request.
 func (s *Store) nearEarlier(ctx context.Context, application string, batch []sessionDocument, distanceMax float64) ([]probe, []page, error) {
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	probes := make([]probe, len(batch))
+	probes, questions := make([]probe, len(batch)), make([]question, len(batch))
 	for i, each := range batch {
 		probes[i] = probe{
 			Store: s, application: application, template: each.Template, distanceMax: distanceMax, band: bandOf(distanceMax),
 		}
-		header := object{"index": s.names.sessions, "allow_partial_search_results": false}
-		if err := errors.Join(encoder.Encode(header), encoder.Encode(probes[i].query(spare, before(each.Number)))); err != nil {
-			return nil, nil, err
-		}
+		questions[i] = question{s.names.sessions, probes[i].query(spare, before(each.Number))}
 	}
-	var answer struct {
-		Responses []struct {
-			page
-			Status int             `json:"status"`
-			Error  json.RawMessage `json:"error"`
-		} `json:"responses"`
-	}
-	if err := s.engine.call(ctx, http.MethodPost, "/_msearch", lines.Bytes(), &answer); err != nil {
-		return nil, nil, err
-	}
-	pages := make([]page, len(batch))
-	if len(answer.Responses) != len(batch) {
-		return nil, nil, errors.New("OpenSearch has not answered every question")
-	}
-	for i, each := range answer.Responses {
-		if each.Error != nil {
-			return nil, nil, bulkResult{each.Status, each.Error}.failure()
-		}
-		if each.TimedOut {
-			return nil, nil, busy(errors.New("a search timed out"))
-		}
-		if err := each.Shards.whole(); err != nil {
-			return nil, nil, err
-		}
-		pages[i] = each.page
-	}
-	return probes, pages, nil
+	pages, err := s.searchAll(ctx, questions)
+	return probes, pages, err
 }

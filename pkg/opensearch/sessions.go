@@ -20,6 +20,7 @@ type sessionDocument struct {
 	Blocklisted bool          `json:"blocklisted"`
 	InGallery   bool          `json:"in_gallery"`
 	Owner       string        `json:"owner,omitempty"`      // see ownerOf
+	Lottery     int32         `json:"lottery"`              // see crowd.go
 	CreatedAt   int64         `json:"created_at,omitempty"` // milliseconds
 	At          int64         `json:"at,omitempty"`         // the same in nanoseconds, see nanosOf
 	Session     *face.Session `json:"session,omitempty"`
@@ -40,7 +41,7 @@ func (d *sessionDocument) describe(application string, session face.Session) {
 	d.Application, d.Number, d.Status = application, session.Number, session.Status
 	d.Blocklisted, d.InGallery = session.Blocklisted, session.InGallery()
 	d.Owner, d.CreatedAt = ownerOf(application, session.VendorData), session.CreatedAt.UnixMilli()
-	d.At = nanosOf(session.CreatedAt)
+	d.Lottery, d.At = lotteryPlace(application, session.ID), nanosOf(session.CreatedAt)
 	d.Session = &session
 }
 
