@@ -1,10 +1,7 @@
 package main_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -62,38 +59,9 @@ func (p *killPerson) searchesGone() {
 	p.searches, p.searchesErased = nil, append(p.searchesErased, p.searches...)
 }
 
-// call sends JSON, or nothing, and wants success.
+// call asks the server that runs at present.
 func (w *killWorld) call(method, path string, body, into any) error {
-	var sent io.Reader
-	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		sent = bytes.NewReader(data)
-	}
-	request, err := http.NewRequest(method, w.server.url+path, sent)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("x-api-key", bootstrapKey)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode/100 != 2 {
-		return &client.Error{Status: response.StatusCode, Detail: fmt.Sprintf("%d %s", response.StatusCode, answer)}
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, into)
+	return w.server.call(method, path, body, into)
 }
 
 func (w *killWorld) must(t *testing.T, method, path string, body, into any) {

@@ -3,13 +3,16 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +53,11 @@ func command(t *testing.T, environment []string, arguments ...string) *exec.Cmd 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
+	return commandUntil(ctx, environment, arguments...)
+}
+
+// commandUntil is a command that is killed when the context ends.
+func commandUntil(ctx context.Context, environment []string, arguments ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, arguments...)
 	for _, each := range os.Environ() {
 		if !strings.HasPrefix(each, "FACESEARCH_") && !strings.HasPrefix(each, "DIDIT_") {
@@ -128,7 +136,7 @@ func start(t *testing.T, data string, environment []string, arguments ...string)
 		all = append(all, "--addr", "127.0.0.1:0")
 	}
 	s := &server{
-		cmd: command(t, environment, append(all, arguments...)...), data: data,
+		cmd: commandUntil(t.Context(), environment, append(all, arguments...)...), data: data,
 		said: &facetest.Buffer{}, out: &facetest.Buffer{}, exited: make(chan error, 1),
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.said
@@ -200,6 +208,41 @@ func (s *server) search(t *testing.T, key string, picture []byte) *client.Search
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// call sends JSON, or nothing, and wants success.
+func (s *server) call(method, path string, body, into any) error {
+	var sent io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		sent = bytes.NewReader(data)
+	}
+	request, err := http.NewRequest(method, s.url+path, sent)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("x-api-key", bootstrapKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode/100 != 2 {
+		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+		return &client.Error{Status: response.StatusCode, Detail: fmt.Sprintf("%d %s", response.StatusCode, answer), RetryAfter: time.Duration(seconds) * time.Second}
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, into)
 }
 
 // count enrols one more picture and returns how many sessions there are with it.

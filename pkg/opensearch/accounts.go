@@ -46,7 +46,7 @@ func (s *Store) ChangeAccount(ctx context.Context, email string, change func(*fa
 		if tenant, err := s.tenant(ctx, after.Application); err == nil {
 			entry.Tenant = tenant
 		}
-		if _, err := s.writeEntry(ctx, entry); err != nil {
+		if _, err := s.writeEntry(ctx, entry, false); err != nil {
 			return face.Account{}, err
 		}
 	}

@@ -53,11 +53,14 @@ func newEntry(ctx context.Context, tenant, action, object, detail string) pendin
 
 // audit writes an entry for what was done.
 func (s *Store) audit(ctx context.Context, tenant, action, object, detail string) (face.AuditEntry, error) {
-	return s.writeEntry(ctx, newEntry(ctx, tenant, action, object, detail))
+	return s.writeEntry(ctx, newEntry(ctx, tenant, action, object, detail), false)
 }
 
-// writeEntry carries on when the caller does not wait: the change is made.
-func (s *Store) writeEntry(ctx context.Context, pending pendingEntry) (face.AuditEntry, error) {
+// writeEntry carries on when the caller does not wait: the change is made. An entry that several
+// servers may write is written once: who finds it returns it. It is looked for each time after the
+// head was read, so that one which is there is found, and one that comes after takes the place
+// that this one wants.
+func (s *Store) writeEntry(ctx context.Context, pending pendingEntry, once bool) (face.AuditEntry, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
 	s.auditMu.Lock()
@@ -66,6 +69,11 @@ func (s *Store) writeEntry(ctx context.Context, pending pendingEntry) (face.Audi
 		head, last, err := s.auditHead(ctx)
 		if err != nil {
 			return face.AuditEntry{}, err
+		}
+		if once {
+			if entry, written, err := s.entryWritten(ctx, pending.Event); err != nil || written {
+				return entry, err
+			}
 		}
 		entry := face.AuditEntry{
 			Number: last.Number + 1, At: pending.At, Application: pending.Application, Actor: pending.Actor,
@@ -180,13 +188,20 @@ func entryOf(document document, number uint64) (face.AuditEntry, error) {
 	return entry, nil
 }
 
-// entryWritten reports whether an entry was written for an event.
-func (s *Store) entryWritten(ctx context.Context, event string) (bool, error) {
+// entryWritten looks for the entry of an event.
+func (s *Store) entryWritten(ctx context.Context, event string) (entry face.AuditEntry, written bool, err error) {
 	if err := s.refresh(ctx, s.names.records); err != nil {
-		return false, err
+		return entry, false, err
 	}
-	count, err := s.count(ctx, s.names.records, []object{term("kind", kindAudit), term("name", event)})
-	return count > 0, err
+	page, err := s.search(ctx, s.names.records, object{
+		"query": object{"bool": object{"filter": []object{term("kind", kindAudit), term("name", event)}}}, "size": 1,
+	})
+	if err != nil || len(page.Hits.Hits) == 0 {
+		return entry, false, err
+	}
+	found := page.Hits.Hits[0]
+	entry, err = entryOf(document{place: found.place, Found: true, Source: found.Source}, 0)
+	return entry, err == nil, err
 }
 
 // AuditWhole implements face.Gallery. Entries that were taken out are left out of the list, and

@@ -66,12 +66,11 @@ func (s *Store) DeleteApplication(ctx context.Context, application string) error
 	if err != nil {
 		return err
 	}
-	return s.finishDrop(long, r, body, false)
+	return s.finishDrop(long, r, body)
 }
 
-// finishDrop deletes everything, and writes the entry; one that somebody else may have written
-// already, it looks for first.
-func (s *Store) finishDrop(ctx context.Context, r record, body dropBody, again bool) error {
+// finishDrop deletes everything, and writes the entry, unless somebody else has.
+func (s *Store) finishDrop(ctx context.Context, r record, body dropBody) error {
 	if err := s.dropApplication(ctx, body.Tenant); err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func (s *Store) finishDrop(ctx context.Context, r record, body dropBody, again b
 	if body.Deleted != 0 {
 		return nil
 	}
-	if _, err := s.finishEntry(ctx, &body.Entry, again); err != nil {
+	if _, err := s.writeEntry(ctx, body.Entry, true); err != nil {
 		return err
 	}
 	// The files of the cluster hold it for a while, as after an erasure: see purge.go.
@@ -190,7 +189,7 @@ func (s *Store) finishDrops(ctx context.Context, age time.Duration) error {
 		if nowMillis()-r.CreatedAt < age.Milliseconds() {
 			continue
 		}
-		if err := s.finishDrop(ctx, r, body, true); err != nil {
+		if err := s.finishDrop(ctx, r, body); err != nil {
 			return fmt.Errorf("deleting an application: %w", err)
 		}
 		if body.Deleted != 0 && nowMillis()-body.Deleted > abandonedAfter.Milliseconds() {

@@ -23,6 +23,10 @@ import (
 // Whoever wants to move the register on does step 4 for the last session first, in case that
 // its server died. So a session which is staged while the register names another one has no
 // number yet.
+//
+// Who takes back what was staged writes the register anew first, as it is, so that a write of it
+// which is still under way comes too late; and who goes on with what another staged writes that
+// anew first, so that it is no longer taken back.
 
 // staged is a session that waits for its number.
 type staged struct {
@@ -129,7 +133,7 @@ func (e *enrolling) enrol(ctx context.Context, enrolment face.Enrolment) (face.S
 	}
 	// What was staged by somebody else under this ID came first, and is enrolled in his place.
 	if !known.final() {
-		if known, err = e.number(ctx, known.Born); err != nil {
+		if known, err = e.number(ctx, known, stamp); err != nil {
 			e.withdraw(stamp)
 			return face.Session{}, false, err
 		}
@@ -241,10 +245,13 @@ func (e *enrolling) stage(ctx context.Context, enrolment face.Enrolment, stamp s
 
 // number moves the register on to the session, and makes it visible. The register was read, and
 // is settled, before the session was last seen staged.
-func (e *enrolling) number(ctx context.Context, born string) (*sessionDocument, error) {
+func (e *enrolling) number(ctx context.Context, waiting *sessionDocument, stamp string) (*sessionDocument, error) {
 	for {
-		next := registerBody{e.body.Number + 1, e.at.ID, born}
-		_, err := e.writeRecord(ctx, e.last, next, false)
+		next := registerBody{e.body.Number + 1, e.at.ID, waiting.Born}
+		err := e.takeOver(ctx, waiting, stamp)
+		if err == nil {
+			_, err = e.writeRecord(ctx, e.last, next, false)
+		}
 		var known *sessionDocument
 		switch {
 		case err == nil:
@@ -257,17 +264,25 @@ func (e *enrolling) number(ctx context.Context, born string) (*sessionDocument, 
 				known, err = e.look(ctx)
 			}
 		}
-		if err != nil {
-			return nil, err
+		if err == nil && known == nil {
+			err = busy(errors.New("a session was withdrawn or erased while it was enrolled"))
 		}
-		if known == nil {
-			return nil, fmt.Errorf("session number %d was erased while it was enrolled", next.Number)
+		if err != nil || known.final() {
+			return known, err
 		}
-		if known.final() {
-			return known, nil
-		}
-		born = known.Born
+		waiting = known
 	}
+}
+
+// takeOver writes what another one staged anew, so that he does not take it back. It returns
+// errTaken when he has.
+func (e *enrolling) takeOver(ctx context.Context, waiting *sessionDocument, stamp string) error {
+	if waiting.Stamp == stamp {
+		return nil
+	}
+	waiting.Stamp, waiting.StagedAt = stamp, nowMillis()
+	_, err := e.put(ctx, e.at, waiting.version, stamp, waiting, false)
+	return err
 }
 
 // withdraw takes back what was staged when the enrolment failed, unless it was given a number
@@ -281,7 +296,7 @@ func (e *enrolling) withdraw(stamp string) {
 			return
 		}
 		waiting, err := readSession(document)
-		if err == nil && waiting != nil && !waiting.final() && waiting.Born == stamp {
+		if err == nil && waiting != nil && !waiting.final() && waiting.Stamp == stamp {
 			_ = e.withdrawStaged(ctx, document, waiting)
 		}
 	})
@@ -290,18 +305,44 @@ func (e *enrolling) withdraw(stamp string) {
 // withdrawStaged deletes a staged session, with its picture, whose enrolment was given up, unless
 // it has a number that it is yet to take.
 func (s *Store) withdrawStaged(ctx context.Context, document document, waiting *sessionDocument) error {
-	var last registerBody
-	if _, _, err := s.getRecord(ctx, kindRegister, waiting.Staged.Application, "", &last); err != nil {
+	numbered, err := s.closeRegister(ctx, waiting.Staged.Application, document.ID, waiting.Born)
+	if err != nil || numbered {
 		return err
-	}
-	if last.Session == document.ID && last.Born == waiting.Born {
-		return nil
 	}
 	if left, err := s.remove(ctx, []removal{{document.place, document.version()}}); err != nil || left > 0 {
 		return err
 	}
 	s.dropPicture(ctx, waiting.Staged.Application, waiting.Staged.Session.PictureID, waiting.Born)
 	return nil
+}
+
+// closeRegister writes the register anew, as it is, so that no write of it which is under way gives
+// the session a number; unless it was given one already.
+func (s *Store) closeRegister(ctx context.Context, application, session, born string) (numbered bool, err error) {
+	for {
+		var last registerBody
+		r, found, err := s.getRecord(ctx, kindRegister, application, "", &last)
+		if err != nil {
+			return false, err
+		}
+		if last.Session == session && last.Born == born {
+			return true, nil
+		}
+		if !found {
+			if now, err := s.readTenant(ctx, nameOf(application)); face.CodeOf(err) == face.CodeNotFound || err == nil && now != application {
+				return false, nil // the application was deleted, with its register
+			} else if err != nil {
+				return false, err
+			}
+			r = record{Kind: kindRegister, Application: application}
+		}
+		if _, err := s.writeRecord(ctx, r, last, false); !errors.Is(err, errTaken) {
+			return false, err
+		}
+		if err := pause(ctx); err != nil {
+			return false, err
+		}
+	}
 }
 
 // settleRegisters does for every application what the next enrolment would begin with.

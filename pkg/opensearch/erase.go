@@ -123,12 +123,12 @@ func (s *Store) erase(ctx context.Context, tenant, action string, list doomedLis
 	defer cancel()
 	var err error
 	if len(list.doomed) == 0 {
-		erasure.Entry, err = s.writeEntry(ctx, entry)
+		erasure.Entry, err = s.writeEntry(ctx, entry, false)
 	} else {
 		body := erasureBody{Doomed: list.doomed, Entry: &entry}
 		var r record
 		if r, err = s.writeRecord(ctx, record{Kind: kindErasure, Name: newStamp()}, body, true); err == nil {
-			erasure.Entry, err = s.finishErasure(ctx, r, body, false)
+			erasure.Entry, err = s.finishErasure(ctx, r, body)
 		}
 	}
 	if err != nil {
@@ -137,35 +137,24 @@ func (s *Store) erase(ctx context.Context, tenant, action string, list doomedLis
 	return erasure, nil
 }
 
-// finishErasure deletes what is still there, and writes the entry; one that somebody else may have
-// written already, it looks for first. Whoever else does the same at the same moment is in nobody's
-// way.
-func (s *Store) finishErasure(ctx context.Context, r record, body erasureBody, again bool) (entry face.AuditEntry, err error) {
+// finishErasure deletes what is still there, and writes the entry, unless somebody else has.
+// Whoever else does the same at the same moment is in nobody's way.
+func (s *Store) finishErasure(ctx context.Context, r record, body erasureBody) (entry face.AuditEntry, err error) {
 	for part := range slices.Chunk(body.Doomed, pageSize) {
 		if err := s.deleteDoomed(ctx, part); err != nil {
 			return entry, err
 		}
 	}
-	if entry, err = s.finishEntry(ctx, body.Entry, again); err != nil {
-		return entry, err
+	if body.Entry != nil {
+		if entry, err = s.writeEntry(ctx, *body.Entry, true); err != nil {
+			return entry, err
+		}
 	}
 	_, err = s.writeRecord(ctx, r, erasureBody{Deleted: nowMillis()}, true)
 	if errors.Is(err, errTaken) {
 		err = nil
 	}
 	return entry, err
-}
-
-func (s *Store) finishEntry(ctx context.Context, pending *pendingEntry, again bool) (face.AuditEntry, error) {
-	if pending == nil {
-		return face.AuditEntry{}, nil
-	}
-	if again {
-		if written, err := s.entryWritten(ctx, pending.Event); err != nil || written {
-			return face.AuditEntry{}, err
-		}
-	}
-	return s.writeEntry(ctx, *pending)
 }
 
 func (s *Store) deleteDoomed(ctx context.Context, goes []doomed) error {
@@ -217,7 +206,7 @@ func (s *Store) finishErasures(ctx context.Context, age time.Duration) error {
 		if body.Deleted != 0 || nowMillis()-r.CreatedAt < age.Milliseconds() {
 			continue
 		}
-		if _, err := s.finishErasure(ctx, r, body, true); err != nil {
+		if _, err := s.finishErasure(ctx, r, body); err != nil {
 			return fmt.Errorf("finishing an erasure: %w", err)
 		}
 	}

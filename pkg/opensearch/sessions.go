@@ -31,6 +31,8 @@ type sessionDocument struct {
 
 	Born  string `json:"born"`
 	Stamp string `json:"stamp"`
+
+	version version // in which it was read
 }
 
 // final reports whether the session is there for everybody to see.
@@ -65,6 +67,7 @@ func readSession(document document) (*sessionDocument, error) {
 	if err := document.read(&session); err != nil {
 		return nil, err
 	}
+	session.version = document.version()
 	return &session, nil
 }
 
