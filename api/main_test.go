@@ -35,7 +35,7 @@ import (
 
 // patience is how long a test waits for what must happen. Nothing is asserted about how long
 // it takes.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // A world is what the tests of this package share: the models, one store on disk, and a
 // server over both that listens on loopback. Each test has an application of its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,9 +72,10 @@ func TestSimulate(t *testing.T) {
 		}
 	})
 	t.Run("slow, and the client goes", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		if got, err := dev.simulate(ctx, t, "slow"); err == nil {
+		sent := httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cancel() }}
+		if got, err := dev.simulate(httptrace.WithClientTrace(ctx, &sent), t, "slow"); err == nil {
 			t.Errorf("%d", got.status)
 		}
 		waitForLog(t, `"status":499`)

@@ -36,7 +36,7 @@ func putEach(t testing.TB, x index.Index, keys []uint64, vectors [][]float32) {
 // requireReady waits for the background and then wants a graph of exactly what is stored.
 func requireReady(t *testing.T, h *index.HNSW) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	if err := h.Wait(ctx); err != nil {
 		t.Fatal(err)

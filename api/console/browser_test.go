@@ -46,6 +46,7 @@ func openBrowser(t testing.TB) context.Context {
 		chromedp.Flag("use-fake-device-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-video-capture", cameraFilm(t)),
 		chromedp.Env("TZ=America/New_York"),
+		chromedp.WSURLReadTimeout(patience),
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
@@ -82,7 +83,7 @@ func newTab(t testing.TB, s *server) *tab {
 	if err := chromedp.Listen(ctx, b.watch); err != nil { // opens the tab
 		t.Fatal(err)
 	}
-	ctx, cancelTime := context.WithTimeout(ctx, 10*patience)
+	ctx, cancelTime := context.WithTimeout(ctx, 5*patience)
 	b.ctx = ctx
 	t.Cleanup(func() {
 		if t.Failed() {

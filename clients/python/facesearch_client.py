@@ -14,6 +14,7 @@ whose text is the server's own sentence.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -35,7 +36,11 @@ class UserDetails(TypedDict):
     document_number: str  # masked
 
 
-class Match(TypedDict):
+class ExpectedFalseMatches(TypedDict, total=False):
+    expected_false_matches: float  # strangers as near, only when the settings ask for it
+
+
+class Match(ExpectedFalseMatches):
     session_id: str
     session_number: int
     similarity_percentage: float
@@ -67,7 +72,17 @@ class SearchWarning(TypedDict):
     long_description: str
 
 
-class FaceSearch(TypedDict):
+class MatchedPerson(TypedDict):
+    vendor_data: Optional[str]
+    session_ids: List[str]
+    best_similarity_percentage: float
+
+
+class MatchedPeople(TypedDict, total=False):
+    people: List[MatchedPerson]  # of all matches, listed or not, only when by_person asked for it
+
+
+class FaceSearch(MatchedPeople):
     status: str  # Approved, In Review or Declined
     total_matches: int
     matches: List[Match]  # the most similar first
@@ -78,6 +93,19 @@ class FaceSearch(TypedDict):
 class SearchAnswer(TypedDict):
     request_id: str
     face_search: FaceSearch
+
+
+class FaceMatch(TypedDict):
+    status: str
+    score: Optional[float]  # similarity in percent; None where there are not two faces
+    user_image: Image
+    ref_image: Image
+    warnings: List[SearchWarning]
+
+
+class MatchAnswer(TypedDict):
+    request_id: str
+    face_match: FaceMatch
 
 
 class Session(TypedDict):
@@ -93,9 +121,59 @@ class Session(TypedDict):
     comment: Optional[str]
 
 
+class EnrolledSession(Session):
+    warnings: List[SearchWarning]  # what is not good about the picture
+
+
 class SessionList(TypedDict):
     count: int
     results: List[Session]
+
+
+class Review(TypedDict):
+    status: str
+    previous_status: str
+    comment: Optional[str]
+    reviewed_by: str  # the ID of the key
+    reviewed_by_name: Optional[str]
+    reviewed_at: str
+
+
+class SavedSearch(SearchAnswer):
+    created_at: str
+    vendor_data: Optional[str]
+    user_image_url: Optional[str]
+    reviews: List[Review]  # oldest first
+
+
+class AuditEntry(TypedDict):
+    number: int
+    at: str
+    application: str
+    actor: str
+    action: str
+    object: str
+    detail: str
+    previous: str
+    hash: str
+
+
+class Receipt(TypedDict):
+    """What an erasure leaves, signed: "facesearch audit receipt FILE" checks its JSON."""
+
+    type: str
+    ids: List[str]
+    sessions_deleted: int
+    searches_deleted: int
+    audit_entry: AuditEntry
+    public_key: str
+    signature: str
+
+
+class ErasedPeople(TypedDict):
+    sessions_deleted: int
+    searches_deleted: int
+    receipt: Receipt
 
 
 class ApiError(Exception):
@@ -125,13 +203,15 @@ class Client:
         self.tries = max(1, tries)
 
     def search(self, picture: Picture, *, rotate: bool = False, save: bool = True,
-               vendor_data: Optional[str] = None) -> SearchAnswer:
-        """Searches the largest face of a picture among everybody who is enrolled."""
-        fields = {"rotate_image": _word(rotate), "save_api_request": _word(save), "vendor_data": vendor_data}
+               vendor_data: Optional[str] = None, by_person: bool = False) -> SearchAnswer:
+        """Searches the largest face of a picture among everybody who is enrolled. With by_person
+        the answer has people too."""
+        fields = {"rotate_image": _word(rotate), "save_api_request": _word(save), "vendor_data": vendor_data,
+                  "group_by_person": _word(True) if by_person else None}
         return self._form("/v3/face-search/", {"user_image": picture}, fields)
 
     def match(self, picture: Picture, other: Picture, *, rotate: bool = False,
-              decline_threshold: Optional[float] = None) -> Any:
+              decline_threshold: Optional[float] = None) -> MatchAnswer:
         """Compares two faces."""
         threshold = None if decline_threshold is None else str(decline_threshold)
         fields = {"rotate_image": _word(rotate), "face_match_score_decline_threshold": threshold}
@@ -140,7 +220,7 @@ class Client:
     def enrol(self, picture: Picture, *, session_id: Optional[str] = None, vendor_data: Optional[str] = None,
               full_name: Optional[str] = None, document_type: Optional[str] = None,
               document_number: Optional[str] = None, status: Optional[str] = None,
-              verification_date: Optional[str] = None) -> Session:
+              verification_date: Optional[str] = None) -> EnrolledSession:
         """Enrols one verified person. With a session_id of your own, a UUID, the same call again
         enrols nobody twice."""
         fields = {"session_id": session_id, "vendor_data": vendor_data, "full_name": full_name,
@@ -149,11 +229,11 @@ class Client:
         return self._form("/v3/sessions/", {"portrait_image": picture}, fields)
 
     def sessions(self, **filters: Any) -> SessionList:
-        """Lists sessions by limit, offset, status, vendor_data and blocklisted."""
+        """Lists sessions by limit, offset, status, vendor_data, blocklisted, session_number and name."""
         query = urllib.parse.urlencode({name: _text(value) for name, value in filters.items() if value is not None})
         return self._call("GET", "/v3/sessions/" + ("?" + query if query else ""))
 
-    def decision(self, identifier: str) -> Any:
+    def decision(self, identifier: str) -> Union[Session, SavedSearch]:
         """One session, or one saved search by its request_id."""
         return self._call("GET", _session_path(identifier, "decision"))
 
@@ -166,11 +246,11 @@ class Client:
     def unblock(self, session_id: str) -> Session:
         return self._json("POST", "/v3/blocklist/remove/", {"session_id": session_id, "unblock_face": True})
 
-    def erase(self, identifier: str) -> None:
-        """Erases one session, or one saved search, for good."""
-        self._call("DELETE", _session_path(identifier, "delete"))
+    def erase(self, identifier: str) -> Optional[Receipt]:
+        """Erases one session, or one saved search, for good. A server that signs none gives no receipt."""
+        return self._call("DELETE", _session_path(identifier, "delete"))
 
-    def erase_people(self, vendor_data_list: List[str]) -> Any:
+    def erase_people(self, vendor_data_list: List[str]) -> ErasedPeople:
         """Erases everything of these people, for good."""
         return self._json("POST", "/v3/users/delete/", {"vendor_data_list": vendor_data_list})
 
@@ -202,7 +282,9 @@ class Client:
         if content_type:
             request.add_header("Content-Type", content_type)
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-            answer = response.read()
+            answer, receipt = response.read(), response.headers.get("X-Erasure-Receipt")
+        if not answer and receipt:  # an erasure's answer has no body
+            answer = base64.urlsafe_b64decode(receipt + "=" * (-len(receipt) % 4))
         try:
             return json.loads(answer) if answer else None
         except ValueError:

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/disintegration/imaging"
+
 	"facesearch/pkg/client"
 	"facesearch/pkg/facetest"
 )
@@ -106,6 +108,7 @@ func TestClients(t *testing.T) {
 		checkAnswers(t, name, answers)
 	}
 	t.Run("Saved", func(t *testing.T) { testSavedReference(t, s, answers["optionsPython"]) })
+	t.Run("Go", func(t *testing.T) { testGoClient(t, s) })
 	t.Run("TypeScript", func(t *testing.T) { testTypes(t, answers) })
 }
 
@@ -140,30 +143,85 @@ func enrolWithPython(t *testing.T, server string) {
 	t.Helper()
 	photographs := os.Getenv("FACESEARCH_PHOTOGRAPHS")
 	const program = `
-import sys
-from facesearch_client import ApiError, Client
+import json, sys
+from facesearch_client import *
+
+def known(value, kind, *optional):
+    """Every field is one that the type names, and only those may be missing."""
+    fields = set(kind.__annotations__)
+    assert set(value) <= fields and fields - set(value) == set(optional), (kind, value)
+    return value
+
+def known_search(answer, *optional):
+    found = known(answer["face_search"], FaceSearch, *optional)
+    for match in found["matches"]:
+        known(known(match, Match, "expected_false_matches")["user_details"], UserDetails)
+    for entity in known(found["user_image"], Image)["entities"]:
+        known(entity, Entity)
+    for person in found.get("people", []):
+        known(person, MatchedPerson)
+
 server, key, folder = sys.argv[1:]
 client = Client(server, key)
 obama = client.enrol(folder + "/obama.jpg", vendor_data="obama", full_name="Barack Obama", document_number="X-12345")
-assert obama["user_details"]["document_number"] == "***345", obama
+assert known(obama, EnrolledSession)["user_details"]["document_number"] == "***345", obama
+assert obama["warnings"] == []
 biden = client.enrol(open(folder + "/biden.jpg", "rb").read(), vendor_data="biden", status="Declined")
 assert client.update_status(biden["session_id"], "In Review", "look again")["comment"] == "look again"
 assert client.block(obama["session_id"])["is_blocklisted"] and not client.unblock(obama["session_id"])["is_blocklisted"]
 assert client.block(biden["session_id"])["is_blocklisted"]
 astronaut = client.enrol(folder + "/astronaut.png", vendor_data="astronaut", session_id="123e4567-e89b-42d3-a456-426614174000")
-assert client.decision(astronaut["session_id"])["session_number"] == 3
-assert client.match(folder + "/obama.jpg", folder + "/obama2.jpg")["face_match"]["status"] == "Approved"
+assert known(client.decision(astronaut["session_id"]), Session)["session_number"] == 3
+compared = known(client.match(folder + "/obama.jpg", folder + "/obama2.jpg"), MatchAnswer)
+assert known(compared["face_match"], FaceMatch)["status"] == "Approved"
 assert client.sessions(limit=2)["count"] == 3 and client.sessions(blocklisted=True)["count"] == 1
-client.erase(astronaut["session_id"])
+found = known(client.search(folder + "/obama2.jpg", vendor_data="of-python"), SearchAnswer)
+known_search(found, "people")
+client.update_status(found["request_id"], "Declined")
+shown = known(client.decision(found["request_id"]), SavedSearch)
+assert known(shown["reviews"][0], Review)["previous_status"] == "In Review"
+grouped = client.search(folder + "/obama2.jpg", save=False, by_person=True)
+known_search(grouped)
+assert grouped["face_search"]["people"][0]["session_ids"] == [obama["session_id"]], grouped
+for warning in client.search(folder + "/biden.jpg", save=False)["face_search"]["warnings"]:
+    known(warning, SearchWarning)
+receipt = known(client.erase(astronaut["session_id"]), Receipt)
+assert receipt["ids"] == [astronaut["session_id"]] and receipt["sessions_deleted"] == 1, receipt
 try:
     client.erase(astronaut["session_id"])
     raise AssertionError("erased twice")
 except ApiError as error:
     assert (error.status, error.code) == (404, "not_found") and str(error).endswith("."), error
-assert client.erase_people(["astronaut"])["sessions_deleted"] == 0
+erased = known(client.erase_people(["of-python"]), ErasedPeople)
+assert (erased["sessions_deleted"], erased["searches_deleted"]) == (0, 1), erased
+known(known(erased["receipt"], Receipt)["audit_entry"], AuditEntry)
+print(json.dumps(receipt))
 `
 	modules := []string{"PYTHONPATH=" + installed(t, "FACESEARCH_PYTHON_CLIENT")}
-	tool(t, modules, "python3", "-c", program, server, bootstrapKey, photographs).ended(t, 0)
+	got := tool(t, modules, "python3", "-c", program, server, bootstrapKey, photographs)
+	got.ended(t, 0)
+	folder := t.TempDir()
+	write(t, folder, map[string][]byte{"receipt.json": []byte(got.out)})
+	run(t, nil, "audit", "receipt", filepath.Join(folder, "receipt.json")).ended(t, 0, "The receipt is good: 1 session(s)")
+}
+
+// testGoClient reads what the package adds to an answer of the hosted API.
+func testGoClient(t *testing.T, s *server) {
+	picture, c := facetest.Photograph(t, "obama2.jpg"), s.client(bootstrapKey)
+	for _, byPerson := range []bool{false, true} {
+		answer, err := c.Search(t.Context(), picture, client.SearchOptions{Unsaved: true, ByPerson: byPerson})
+		if err != nil {
+			t.Fatal(err)
+		}
+		people := answer.FaceSearch.People
+		if !byPerson && people != nil || byPerson && (len(people) != 1 || *people[0].VendorData != "obama" || len(people[0].SessionIDs) != 1 || people[0].BestSimilarity < 90) {
+			t.Errorf("%+v", people)
+		}
+	}
+	made, err := c.Enrol(t.Context(), facetest.JPEG(t, imaging.Blur(facetest.Image(t, "obama.jpg", 700), 3)), nil)
+	if err != nil || len(made.Warnings) != 1 || made.Warnings[0].Risk != "LOW_QUALITY_PORTRAIT_IMAGE" || made.Warnings[0].LogType == "" {
+		t.Errorf("%+v, %v", made, err)
+	}
 }
 
 // testSavedReference wants a search's vendor_data to have reached the server: its search can be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -29,7 +30,8 @@ type duplicatesCommand struct {
 }
 
 // Run asks the server until it has compared everybody. The server goes on when this program is
-// stopped: run it again to go on waiting.
+// stopped: run it again to go on waiting. A server that was killed begins anew when it is asked
+// again, which this program does.
 func (c *duplicatesCommand) Run(ctx context.Context, to streams) error {
 	server, err := c.open()
 	if err != nil {
@@ -75,9 +77,12 @@ func (c *duplicatesCommand) wait(ctx context.Context, server *client.Client, to 
 		}
 		options.Similarity = page.Similarity // the threshold in force may move with the gallery
 		options.Offset += duplicatesPage
-		if all == nil {
+		switch {
+		case all == nil:
 			all = page
-		} else {
+		case page.StartedAt != all.StartedAt && (page.Count != all.Count || page.TotalPairs != all.TotalPairs):
+			return nil, errors.New("the server compared everybody anew while the groups were read, and found others: run this again")
+		default:
 			all.Results = append(all.Results, page.Results...)
 		}
 		if options.Offset >= page.Count {

@@ -3,9 +3,14 @@ package main_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"facesearch/pkg/client"
@@ -58,4 +63,46 @@ func TestDuplicates(t *testing.T) {
 		t.Errorf("%s", got.out)
 	}
 	duplicates("--similarity", "0.5").ended(t, 1, "similarity is")
+}
+
+// TestDuplicatesBegunAnew: a server that is killed and started again meanwhile compares anew.
+func TestDuplicatesBegunAnew(t *testing.T) {
+	const killed = "killed"
+	answer := func(status string, started, examined, pairs, count int, results string) string {
+		return fmt.Sprintf(`{"status": %q, "similarity_percentage": 90, "started_at": "2025-06-10T10:30:%02dZ",
+			"sessions_examined": %d, "sessions_total": 900, "total_pairs": %d, "count": %d, "results": [%s]}`, status, started, examined, pairs, count, results)
+	}
+	for name, each := range map[string]struct {
+		answers []string
+		status  int
+		words   string
+	}{
+		"OK it goes on": {[]string{
+			answer("running", 0, 512, 0, 0, ""), killed, killed, answer("running", 9, 0, 0, 0, ""), answer("done", 9, 900, 1, 1, `{"people": [], "pairs": []}`),
+		}, 0, "900 sessions compared with each other: 1 pairs"},
+		"OK between pages": {[]string{
+			answer("done", 0, 900, 300, 201, ""), killed, answer("running", 9, 0, 0, 0, ""), answer("done", 9, 900, 300, 201, ""),
+		}, 0, "300 pairs are at least 90 % similar, in 201 groups"},
+		"Err between pages": {[]string{
+			answer("done", 0, 900, 300, 201, ""), answer("done", 9, 900, 299, 201, ""),
+		}, 1, "found others: run this again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				text := each.answers[min(int(asked.Add(1)), len(each.answers))-1]
+				if text == killed {
+					panic(http.ErrAbortHandler)
+				}
+				io.WriteString(w, text)
+			}))
+			defer server.Close()
+			got := run(t, withKey("some-key"), "duplicates", "--server", server.URL)
+			got.ended(t, each.status, each.words)
+			if int(asked.Load()) != len(each.answers) {
+				t.Errorf("asked %d times, not %d", asked.Load(), len(each.answers))
+			}
+		})
+	}
 }

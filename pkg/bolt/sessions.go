@@ -231,6 +231,9 @@ func (s *Store) Sessions(ctx context.Context, application string, filter face.Se
 				total++
 				return nil
 			}
+			if err := ctx.Err(); err != nil { // a name opens them all
+				return err
+			}
 			var session face.Session
 			found, err := r.openJSON(sessionsBucket, number, &session)
 			if err != nil || !found || !filter.Fits(&session) { // not found: erased since this reader began

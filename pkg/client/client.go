@@ -76,6 +76,21 @@ type Match struct {
 	ExpectedFalseMatches *float64 `json:"expected_false_matches"`
 }
 
+// A Warning is what is worth knowing of a picture or of a match.
+type Warning struct {
+	Risk             string  `json:"risk"`
+	AdditionalData   *string `json:"additional_data"`
+	LogType          string  `json:"log_type"`
+	ShortDescription string  `json:"short_description"`
+}
+
+// A MatchedPerson is who has matches, perhaps several.
+type MatchedPerson struct {
+	VendorData     *string  `json:"vendor_data"`
+	SessionIDs     []string `json:"session_ids"`
+	BestSimilarity float64  `json:"best_similarity_percentage"`
+}
+
 // A SearchAnswer is what is read of a search's answer; Raw is all of it.
 type SearchAnswer struct {
 	RequestID  string `json:"request_id"`
@@ -92,12 +107,9 @@ type SearchAnswer struct {
 			} `json:"entities"`
 			BestAngle int `json:"best_angle"`
 		} `json:"user_image"`
-		Warnings []struct {
-			Risk             string  `json:"risk"`
-			AdditionalData   *string `json:"additional_data"`
-			LogType          string  `json:"log_type"`
-			ShortDescription string  `json:"short_description"`
-		} `json:"warnings"`
+		Warnings []Warning `json:"warnings"`
+		// People are those of all matches, listed or not; nil unless ByPerson asked for them.
+		People []MatchedPerson `json:"people"`
 	} `json:"face_search"`
 	Raw    []byte      `json:"-"`
 	Header http.Header `json:"-"`
@@ -107,6 +119,7 @@ type SearchAnswer struct {
 type SearchOptions struct {
 	Rotate     bool
 	Unsaved    bool
+	ByPerson   bool
 	VendorData string
 }
 
@@ -118,6 +131,9 @@ func (c *Client) Search(ctx context.Context, picture []byte, options SearchOptio
 	}
 	if options.Unsaved {
 		fields["save_api_request"] = "false"
+	}
+	if options.ByPerson {
+		fields["group_by_person"] = "true"
 	}
 	raw, header, err := c.post(ctx, "/v3/face-search/", "user_image", picture, fields)
 	if err != nil {
@@ -138,6 +154,8 @@ type SessionAnswer struct {
 	SessionID     string `json:"session_id"`
 	SessionNumber uint64 `json:"session_number"`
 	Status        string `json:"status"`
+	// Warnings say what is not good about the picture.
+	Warnings []Warning `json:"warnings"`
 }
 
 // Enrol sends one person's picture.

@@ -21,6 +21,7 @@ type DuplicatesOptions struct {
 type DuplicatesAnswer struct {
 	Status           string           `json:"status"` // running or done
 	Similarity       float64          `json:"similarity_percentage"`
+	StartedAt        string           `json:"started_at"` // of this comparison
 	SessionsExamined int              `json:"sessions_examined"`
 	SessionsTotal    int              `json:"sessions_total"`
 	TotalPairs       int              `json:"total_pairs"`
@@ -57,7 +58,8 @@ type DuplicatePair struct {
 	WeakBridge     bool    `json:"weak_bridge"`
 }
 
-// Duplicates asks once; while Status is running there are no Results, and the caller asks again.
+// Duplicates asks once; while Status is running there are no Results, and the caller asks again. A
+// server that was started again has begun anew: StartedAt is another one then.
 func (c *Client) Duplicates(ctx context.Context, options DuplicatesOptions) (*DuplicatesAnswer, error) {
 	query := url.Values{}
 	if options.Similarity != 0 {
