@@ -82,14 +82,14 @@ test: tools $(STATICCHECK) $(PYTHON_CLIENT) $(TYPESCRIPT) ## set up, then vet, s
 	$(TEST_FILES) go test -timeout 20m ./...
 
 setup-opensearch: ## fetch what test-opensearch needs: OpenSearch, and a JDK where there is none
-	@.ci/opensearch >/dev/null
+	@.ci/opensearch security >/dev/null
 
 # The tests start and stop their own nodes: one, or as many as FACESEARCH_OPENSEARCH_NODES says.
 test-opensearch: export GOFLAGS := $(GOFLAGS) -race
 test-opensearch: tools $(STATICCHECK) setup-opensearch ## the tests of the gallery on OpenSearch, on nodes of their own
 	go vet -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
 	$(STATICCHECK) -tags opensearch ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
-	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" && \
+	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" FACESEARCH_OPENSEARCH_SECURITY_HOME="$$(.ci/opensearch security)" && \
 	go test -tags opensearch -timeout 60m ./pkg/opensearch/... && \
 	go test -tags opensearch -timeout 30m ./pkg/migrate && \
 	$(TEST_FILES) go test -tags opensearch -timeout 30m -run OpenSearch ./cmd/facesearch

@@ -43,14 +43,18 @@ type Node struct {
 	process    *exec.Cmd
 	ended      chan struct{} // closed when the process has ended
 	credential *syscall.Credential
+	security   *Security // nil: none
 }
 
 // Start starts a cluster of a number of nodes and waits until all are there. The caller stops
 // it with Close.
-func Start(nodes int) (cluster *Cluster, err error) {
-	home := os.Getenv(HomeVariable)
+func Start(nodes int) (*Cluster, error) { return start(nodes, HomeVariable, nil) }
+
+// start starts a cluster of the distribution that a variable names, secured unless security is nil.
+func start(nodes int, variable string, security *Security) (cluster *Cluster, err error) {
+	home := os.Getenv(variable)
 	if home == "" {
-		return nil, fmt.Errorf("%s is not set: run the tests with make test-opensearch", HomeVariable)
+		return nil, fmt.Errorf("%s is not set: run the tests with make test-opensearch", variable)
 	}
 	folder, err := os.MkdirTemp("", "facesearch-opensearch-")
 	if err != nil {
@@ -77,8 +81,11 @@ func Start(nodes int) (cluster *Cluster, err error) {
 		name := fmt.Sprint("node-", i+1)
 		cluster.Nodes = append(cluster.Nodes, &Node{
 			Name: name, URL: fmt.Sprint("http://127.0.0.1:", ports[2*i]), http: ports[2*i], transport: ports[2*i+1],
-			folder: filepath.Join(folder, name), home: home, credential: credential,
+			folder: filepath.Join(folder, name), home: home, credential: credential, security: security,
 		})
+		if security != nil {
+			cluster.Nodes[i].URL = fmt.Sprint("https://127.0.0.1:", ports[2*i])
+		}
 	}
 	for _, node := range cluster.Nodes {
 		if err := node.prepare(cluster.Nodes); err != nil {
@@ -123,7 +130,7 @@ func freePorts(count int) (ports []int, err error) {
 // prepare writes a node's folders and configuration.
 func (n *Node) prepare(nodes []*Node) error {
 	config := filepath.Join(n.folder, "config")
-	for _, folder := range []string{n.folder, config, filepath.Join(config, "jvm.options.d"), n.DataFolder(), n.logs(), filepath.Join(n.folder, "tmp")} {
+	for _, folder := range []string{n.folder, config, filepath.Join(config, "jvm.options.d"), n.DataFolder(), n.SnapshotFolder(), n.logs(), filepath.Join(n.folder, "tmp")} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
@@ -139,7 +146,14 @@ func (n *Node) prepare(nodes []*Node) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(n.yaml(nodes)), 0o644); err != nil {
+	yaml := n.yaml(nodes)
+	if n.security != nil {
+		if err := n.security.write(config); err != nil {
+			return err
+		}
+		yaml += "\n" + securityYAML
+	}
+	if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(yaml), 0o644); err != nil {
 		return err
 	}
 	if n.credential == nil {
@@ -163,6 +177,7 @@ func (n *Node) yaml(nodes []*Node) string {
 		fmt.Sprint("http.port: ", n.http),
 		fmt.Sprint("transport.port: ", n.transport),
 		"cluster.routing.allocation.disk.threshold_enabled: false",
+		"path.repo: " + n.SnapshotFolder(),
 	}
 	if len(nodes) == 1 {
 		return strings.Join(append(lines, "discovery.type: single-node"), "\n")
@@ -180,6 +195,9 @@ func (n *Node) yaml(nodes []*Node) string {
 
 // DataFolder is where the node keeps its files.
 func (n *Node) DataFolder() string { return filepath.Join(n.folder, "data") }
+
+// SnapshotFolder is where the node may keep snapshots.
+func (n *Node) SnapshotFolder() string { return filepath.Join(n.folder, "snapshots") }
 
 func (n *Node) logs() string { return filepath.Join(n.folder, "logs") }
 
@@ -213,7 +231,7 @@ func (c *Cluster) Await() error {
 	deadline := time.Now().Add(startMax)
 	for _, node := range c.Nodes {
 		path := fmt.Sprintf("/_cluster/health?wait_for_nodes=%d&timeout=5s", len(c.Nodes))
-		for Get(node.URL+path) != nil {
+		for node.security.get(node.URL+path) != nil {
 			if err := node.alive(); err != nil {
 				return err
 			}
@@ -228,8 +246,14 @@ func (c *Cluster) Await() error {
 
 // Get asks for a state of the cluster, and returns an error when it was not reached in the time
 // that the request gives.
-func Get(url string) error {
-	response, err := (&http.Client{Timeout: startMax}).Get(url)
+func Get(url string) error { return (*Security)(nil).get(url) }
+
+func (s *Security) get(url string) error {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := s.do(request, startMax)
 	if err != nil {
 		return err
 	}
