@@ -82,11 +82,11 @@ test: tools $(STATICCHECK) $(PYTHON_CLIENT) $(TYPESCRIPT) ## set up, then vet, s
 	$(TEST_FILES) go test -timeout 60m ./...
 
 setup-opensearch: ## fetch what test-opensearch needs: OpenSearch, and a JDK where there is none
-	@.ci/opensearch >/dev/null
+	@.ci/opensearch $(if $(SHORT),,security) >/dev/null
 
 # The tests start and stop their own nodes: one, or as many as FACESEARCH_OPENSEARCH_NODES says.
 # They wait for a node more than they compute, so more of them run at once than there are cores.
-# SHORT=1 leaves out what takes long: the suite on the graph, several nodes.
+# SHORT=1 leaves out what takes long: the suite on the graph, several nodes, the security plugin.
 SHORT ?=
 OPENSEARCH_PACKAGES := ./pkg/opensearch/... ./pkg/migrate ./cmd/facesearch
 OPENSEARCH_TEST := go test -tags opensearch -count 1 -timeout 60m -parallel 4 $(if $(SHORT),-short)
@@ -96,7 +96,7 @@ test-opensearch: tools $(STATICCHECK) setup-opensearch ## the tests of the galle
 	@go run ./cmd/facesearch models fetch --photographs $(PHOTOGRAPHS)
 	go vet -tags opensearch $(OPENSEARCH_PACKAGES)
 	$(STATICCHECK) -tags opensearch $(OPENSEARCH_PACKAGES)
-	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" && \
+	export FACESEARCH_OPENSEARCH_HOME="$$(.ci/opensearch)" $(if $(SHORT),,FACESEARCH_OPENSEARCH_SECURITY_HOME="$$(.ci/opensearch security)") && \
 	$(OPENSEARCH_TEST) ./pkg/opensearch/... && \
 	$(OPENSEARCH_TEST) -run OpenSearch ./pkg/migrate && \
 	$(TEST_FILES) $(OPENSEARCH_TEST) -run $(if $(SHORT),'^TestOpenSearch$$',OpenSearch) ./cmd/facesearch

@@ -45,7 +45,7 @@ var may = map[string][]string{
 	"pkg/bench": {"pkg/face", "pkg/photo", "pkg/policy", "pkg/client", "pkg/plot", "index",
 		"github.com/disintegration/imaging", "github.com/viterin/vek", "go.etcd.io/bbolt"},
 
-	"pkg/opensearch/opensearchtest": {},
+	"pkg/opensearch/opensearchtest": {"golang.org/x/crypto"},
 	"pkg/photo/internal/turbo":      {},
 }
 

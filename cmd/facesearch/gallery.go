@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -48,6 +49,10 @@ func (f openSearchFlags) options(index string, model face.Model, log *slog.Logge
 	var err error
 	if options.CA, err = os.ReadFile(f.CA); err != nil {
 		return options, fmt.Errorf("reading --opensearch-ca: %w", err)
+	}
+	// An empty one would mean the system's authorities.
+	if !x509.NewCertPool().AppendCertsFromPEM(options.CA) {
+		return options, fmt.Errorf("the file %s of --opensearch-ca holds no certificate in PEM", f.CA)
 	}
 	return options, nil
 }

@@ -50,8 +50,8 @@ func (c *migrateCommand) Run(ctx context.Context, to streams) (err error) {
 	if err != nil {
 		return fmt.Errorf("the stores differ: %w", err)
 	}
-	fmt.Fprintf(to.err, "Both stores hold the same: %d applications, %d keys, %d sessions, %d saved searches; %d sessions were compared in full and searched with.\n",
-		report.Applications, report.Keys, report.Sessions, report.Searches, report.Sampled)
+	fmt.Fprintf(to.err, "Both stores hold the same: %d applications, %d keys, %d sessions, %d saved searches, %d accounts, %d secrets for addresses of pictures; %d sessions were compared in full and searched with.\n",
+		report.Applications, report.Keys, report.Sessions, report.Searches, report.Accounts, report.MediaSecrets, report.Sampled)
 	return json.NewEncoder(to.out).Encode(report)
 }
 

@@ -3,8 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"time"
 
 	bbolt "go.etcd.io/bbolt"
@@ -15,9 +13,8 @@ import (
 // accountKey hides an e-mail address as ownerKey hides a vendor_data, and with the same secret,
 // which is in the file of keys: whoever has only the store cannot try out addresses.
 func (s *Store) accountKey(email string) []byte {
-	mac := hmac.New(sha256.New, s.ownersSecret)
-	mac.Write([]byte("account/v1\x00" + email))
-	return mac.Sum(nil)
+	name := face.NameAccount(s.ownersSecret, email)
+	return name[:]
 }
 
 // pruneEvery is how often accounts are deleted that are to be forgotten.

@@ -1,6 +1,22 @@
 package face
 
-import "time"
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"time"
+)
+
+// An AccountName is what the account of an e-mail address is found by, and hides the address from
+// whoever does not have the secret.
+type AccountName [sha256.Size]byte
+
+// NameAccount hides an e-mail address.
+func NameAccount(secret []byte, email string) (name AccountName) {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("account/v1\x00" + email))
+	mac.Sum(name[:0])
+	return name
+}
 
 // An Account is somebody who registered. It does not hold the e-mail address: a Gallery finds
 // it by a keyed hash of that, and keeps nothing else of it.

@@ -156,6 +156,15 @@ type MediaSecret struct {
 	Since  time.Time `json:"since"`
 }
 
+// Secrets are a store's own.
+type Secrets struct {
+	// Accounts hides e-mail addresses, and Receipt is the seed of the key that signs receipts; each
+	// is 32 random bytes.
+	Accounts []byte        `json:"accounts"`
+	Receipt  []byte        `json:"receipt"`
+	Media    []MediaSecret `json:"media"` // newest first, one at least
+}
+
 // An Application is one tenant: nothing of it is visible through another's key.
 type Application struct {
 	ID        string    `json:"id"`

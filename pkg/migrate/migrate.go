@@ -1,6 +1,7 @@
 // Package migrate moves everything from one store to another, of another kind or not: the
 // applications with their keys and settings, the sessions with their numbers, templates and
-// pictures, and the saved searches. It can be stopped and run again, and checks what it did.
+// pictures, the saved searches, the accounts of those who registered, the audit log and the
+// store's own secrets. It can be stopped and run again, and checks what it did.
 package migrate
 
 import (
@@ -15,6 +16,16 @@ type Store interface {
 	face.Gallery
 	// Model is what made the templates.
 	Model() face.Model
+	// Secrets are the store's own.
+	Secrets(ctx context.Context) (face.Secrets, error)
+	// RestoreSecrets puts another store's in their place. Where Secrets.Accounts is another one,
+	// there may be no application and no account.
+	RestoreSecrets(ctx context.Context, secrets face.Secrets) error
+	// Accounts are all that there are, those included that are to be forgotten.
+	Accounts(ctx context.Context) (map[face.AccountName]face.Account, error)
+	// RestoreAccounts stores accounts under the names that they have, in the place of those that
+	// are there, without an entry in the audit log. An error may leave some of them stored.
+	RestoreAccounts(ctx context.Context, accounts map[face.AccountName]face.Account) error
 	// RestoreApplication stores an application that was made in another store, without an entry in
 	// the audit log; one that is there already is left alone.
 	RestoreApplication(ctx context.Context, application face.Application) error
@@ -44,6 +55,9 @@ type Progress func(application string, sessions, of, searches int)
 
 // Move copies everything that is not there yet. Nobody else may use either store meanwhile.
 func Move(ctx context.Context, from, to Store, progress Progress) error {
+	if err := moveSecrets(ctx, from, to); err != nil {
+		return fmt.Errorf("the store's secrets: %w", err)
+	}
 	applications, err := from.Applications(ctx)
 	if err != nil {
 		return err
@@ -61,6 +75,9 @@ func Move(ctx context.Context, from, to Store, progress Progress) error {
 		if err := m.move(ctx); err != nil {
 			return fmt.Errorf("application %s: %w", application.ID, err)
 		}
+	}
+	if err := moveAccounts(ctx, from, to); err != nil {
+		return fmt.Errorf("the accounts: %w", err)
 	}
 	return nil
 }

@@ -59,14 +59,7 @@ func testMove(t *testing.T, openFrom, openTo func(*testing.T) migrate.Store) {
 		}
 		requireMoved(t, from, to)
 	})
-	t.Run("ErrConflict a store in use", func(t *testing.T) {
-		to := openTo(t)
-		createApplication(t, to, "one")
-		enrol(t, to, "one", 1)
-		if err := migrate.Move(t.Context(), from, to, ignore); face.CodeOf(err) != face.CodeConflict {
-			t.Errorf("%v", err)
-		}
-	})
+	t.Run("ErrConflict a store in use", func(t *testing.T) { testOthersStore(t, from, openTo) })
 	t.Run("ErrDiffers", func(t *testing.T) { testVerify(t, from, openTo) })
 }
 
@@ -90,13 +83,15 @@ func requireMoved(t *testing.T, from, to migrate.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := migrate.Report{Applications: 2, Keys: 4, Sessions: sessionsEach - 2 + 1, Searches: 4, Sampled: sessionsEach - 2 + 1}
+	want := migrate.Report{Applications: 2, Keys: 4, Sessions: sessionsEach - 2 + 1, Searches: 4, Accounts: 2, MediaSecrets: 2, Sampled: sessionsEach - 2 + 1}
 	if report != want {
 		t.Errorf("compared %+v, want %+v", report, want)
 	}
 	if verdict, err := face.VerifyAudit(t.Context(), to); err != nil || verdict.Broken != 0 {
 		t.Errorf("the moved audit log: %+v, %v", verdict, err)
 	}
+	requireSecrets(t, from, to)
+	requireAccounts(t, to)
 	for _, application := range []string{"one", "two"} {
 		requireAuditMoved(t, from, to, application)
 		if got, want := everything(t, to, application), everything(t, from, application); got != want {
@@ -225,6 +220,7 @@ func populate(t *testing.T, store migrate.Store) {
 			}
 		}
 	}
+	populateAccounts(t, store)
 	settings := face.DefaultSettings()
 	settings.MaxMatches = 17
 	_, creditsErr := store.AddCredits(ctx, "one", 12)
@@ -285,6 +281,14 @@ func testVerify(t *testing.T, from migrate.Store, openTo func(*testing.T) migrat
 	move(t, from, to)
 	ctx := t.Context()
 	settings := face.DefaultSettings()
+	secrets, err := to.Secrets(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := func() error { return to.RestoreSecrets(ctx, secrets) }
+	account := func(email string, account face.Account) func() error {
+		return func() error { putAccount(t, to, email, account); return nil }
+	}
 	for _, each := range []struct {
 		words       string
 		spoil, mend func() error
@@ -293,6 +297,16 @@ func testVerify(t *testing.T, from migrate.Store, openTo func(*testing.T) migrat
 			func() error { settings.MaxMatches = 17; return to.PutSettings(ctx, "one", settings) }},
 		{"is another one", change(to, func(s *face.Session) { s.Comment = "new" }), change(to, func(s *face.Session) { s.Comment = "" })},
 		{"the numbers of", change(to, func(s *face.Session) { s.Blocklisted = true }), change(to, func(s *face.Session) { s.Blocklisted = false })},
+		{"the secrets for addresses", func() error { return to.RotateMediaSecret(ctx, false) }, restore},
+		{"the keys that sign receipts", func() error {
+			return to.RestoreSecrets(ctx, face.Secrets{Accounts: secrets.Accounts, Receipt: secrets.Accounts, Media: secrets.Media})
+		}, restore},
+		{"the secrets that hide", func() error {
+			return to.RestoreSecrets(ctx, face.Secrets{Accounts: secrets.Receipt, Receipt: secrets.Receipt, Media: secrets.Media})
+		}, restore},
+		{"an account is another one", account(registered, face.Account{CodeTries: 1}), account(registered, accounts[registered])},
+		{"the numbers of accounts", account("new@example.org", face.Account{CodeTries: 1}),
+			account("new@example.org", face.Account{ForgetAt: moment})},
 		{"the numbers of saved searches", func() error {
 			_, err := to.Erase(ctx, "two", []string{"search-1"})
 			return err

@@ -16,6 +16,8 @@ type Report struct {
 	Keys         int `json:"keys"`
 	Sessions     int `json:"sessions"`
 	Searches     int `json:"saved_searches"`
+	Accounts     int `json:"accounts"`
+	MediaSecrets int `json:"media_secrets"`
 	Sampled      int `json:"sampled"`
 }
 
@@ -36,6 +38,12 @@ func Verify(ctx context.Context, from, to Store, sample int) (Report, error) {
 		return report, err
 	}
 	if err := verifyAudit(ctx, from, to); err != nil {
+		return report, err
+	}
+	if report.MediaSecrets, err = verifySecrets(ctx, from, to); err != nil {
+		return report, err
+	}
+	if report.Accounts, err = verifyAccounts(ctx, from, to); err != nil {
 		return report, err
 	}
 	for _, application := range applications {

@@ -2,8 +2,6 @@ package opensearch
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"time"
 
@@ -12,9 +10,8 @@ import (
 
 // accountName hides an e-mail address.
 func (s *Store) accountName(email string) string {
-	mac := hmac.New(sha256.New, s.accountSecret)
-	mac.Write([]byte("account/v1\x00" + email))
-	return hex.EncodeToString(mac.Sum(nil))
+	name := face.NameAccount(s.accountSecret, email)
+	return hex.EncodeToString(name[:])
 }
 
 // ChangeAccount implements face.Gallery. The upkeep deletes accounts that are to be forgotten.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	opensearchgo "github.com/opensearch-project/opensearch-go/v4"
@@ -65,8 +66,16 @@ type engineError struct {
 }
 
 func (e *engineError) Error() string {
-	return fmt.Sprintf("OpenSearch answered %d %s", e.Status, e.Type)
+	said := strings.TrimSpace(fmt.Sprintf("OpenSearch answered %d %s", e.Status, e.Type))
+	if e.Type == securityRefusal {
+		said += ": " + e.reason
+	}
+	return said
 }
+
+// securityRefusal is what the security plugin calls a right that is missing. It names the right and
+// the user, and quotes no document.
+const securityRefusal = "security_exception"
 
 // busyWait is when a caller is told to ask again.
 const busyWait = 5 * time.Second

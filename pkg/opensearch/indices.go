@@ -115,7 +115,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 // withReason adds what the cluster said, which while opening quotes no document.
 func withReason(err error) error {
 	var failure *engineError
-	if errors.As(err, &failure) && failure.reason != "" {
+	if errors.As(err, &failure) && failure.reason != "" && failure.Type != securityRefusal {
 		return fmt.Errorf("%w: %s", err, failure.reason)
 	}
 	return err

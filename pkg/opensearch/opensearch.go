@@ -129,7 +129,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		s.model = face.DefaultModel
 	}
 	if err := s.begin(ctx, options); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the gallery on OpenSearch: %w", err), engine.close())
+		return nil, errors.Join(fmt.Errorf("opening the gallery on OpenSearch: %w", explain(err, options)), engine.close())
 	}
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop

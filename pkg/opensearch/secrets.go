@@ -14,14 +14,9 @@ import (
 
 const secretBytes = 32
 
-// secretBody is the store's own secrets, in one record that is made with the store. The cluster
-// keeps them in the clear, as it does everything else.
-type secretBody struct {
-	// Accounts hides e-mail addresses, and Receipt is the seed of the key that signs receipts.
-	Accounts []byte             `json:"accounts"`
-	Receipt  []byte             `json:"receipt"`
-	Media    []face.MediaSecret `json:"media"` // newest first
-}
+// A secretBody is in one record that is made with the store. The cluster keeps it in the clear, as
+// it does everything else.
+type secretBody face.Secrets
 
 func (b secretBody) whole() bool {
 	for _, each := range b.Media {

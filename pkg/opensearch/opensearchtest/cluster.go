@@ -45,21 +45,36 @@ type Node struct {
 	process    *exec.Cmd
 	ended      chan struct{} // closed when the process has ended
 	credential *syscall.Credential
+	security   *Security // nil: none
+}
+
+// A plan is what cluster to start.
+type plan struct {
+	home     string // of the distribution
+	nodes    int
+	parent   string // of the folder with their data; empty: the temporary directory
+	java     string // options
+	security *Security
 }
 
 // Start starts a cluster of a number of nodes for tests: in memory where there is enough, and
 // ready soon rather than quick for long. The caller stops it with Close.
-func Start(nodes int) (*Cluster, error) {
-	home := os.Getenv(HomeVariable)
+func Start(nodes int) (*Cluster, error) { return startTest(nodes, HomeVariable, nil) }
+
+// startTest starts the distribution that a variable names, secured unless security is nil.
+func startTest(nodes int, variable string, security *Security) (*Cluster, error) {
+	home := os.Getenv(variable)
 	if home == "" {
-		return nil, fmt.Errorf("%s is not set: run the tests with make test-opensearch", HomeVariable)
+		return nil, fmt.Errorf("%s is not set: run the tests with make test-opensearch", variable)
 	}
-	return start(home, nodes, inMemory(nodes), "-Xms384m -Xmx384m -XX:TieredStopAtLevel=1")
+	return start(plan{home, nodes, inMemory(nodes), "-Xms384m -Xmx384m -XX:TieredStopAtLevel=1", security})
 }
 
 // StartLasting starts one node of a distribution to measure with, as it would be run: on the
 // disk, and compiled as far as it goes.
-func StartLasting(home string) (*Cluster, error) { return start(home, 1, "", "-Xms1g -Xmx1g") }
+func StartLasting(home string) (*Cluster, error) {
+	return start(plan{home: home, nodes: 1, java: "-Xms1g -Xmx1g"})
+}
 
 // memoryBytes is what the files of a node take at most, with room.
 const memoryBytes = 1 << 30
@@ -75,8 +90,8 @@ func inMemory(nodes int) string {
 	return memory
 }
 
-// start waits until all nodes are there. Their data is kept in a new folder of parent.
-func start(home string, nodes int, parent, java string) (cluster *Cluster, err error) {
+// start waits until all nodes are there. Their data is kept in a new folder of the parent.
+func start(plan plan) (cluster *Cluster, err error) {
 	folder, err := os.MkdirTemp("", "facesearch-opensearch-")
 	if err != nil {
 		return nil, err
@@ -87,7 +102,7 @@ func start(home string, nodes int, parent, java string) (cluster *Cluster, err e
 			err = errors.Join(err, cluster.Close())
 		}
 	}()
-	if cluster.data, err = os.MkdirTemp(parent, "facesearch-opensearch-data-"); err != nil {
+	if cluster.data, err = os.MkdirTemp(plan.parent, "facesearch-opensearch-data-"); err != nil {
 		return nil, err
 	}
 	// The nodes' user has to pass through.
@@ -98,16 +113,20 @@ func start(home string, nodes int, parent, java string) (cluster *Cluster, err e
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(2 * nodes)
+	ports, err := freePorts(2 * plan.nodes)
 	if err != nil {
 		return nil, err
 	}
-	for i := range nodes {
+	for i := range plan.nodes {
 		name := fmt.Sprint("node-", i+1)
 		cluster.Nodes = append(cluster.Nodes, &Node{
 			Name: name, URL: fmt.Sprint("http://127.0.0.1:", ports[2*i]), http: ports[2*i], transport: ports[2*i+1],
-			folder: filepath.Join(folder, name), data: filepath.Join(cluster.data, name), home: home, java: java, credential: credential,
+			folder: filepath.Join(folder, name), data: filepath.Join(cluster.data, name),
+			home: plan.home, java: plan.java, credential: credential, security: plan.security,
 		})
+		if plan.security != nil {
+			cluster.Nodes[i].URL = fmt.Sprint("https://127.0.0.1:", ports[2*i])
+		}
 	}
 	for _, node := range cluster.Nodes {
 		if err := node.prepare(cluster.Nodes); err != nil {
@@ -152,7 +171,7 @@ func freePorts(count int) (ports []int, err error) {
 // prepare writes a node's folders and configuration.
 func (n *Node) prepare(nodes []*Node) error {
 	config := filepath.Join(n.folder, "config")
-	for _, folder := range []string{n.folder, config, filepath.Join(config, "jvm.options.d"), n.DataFolder(), n.logs(), filepath.Join(n.folder, "tmp")} {
+	for _, folder := range []string{n.folder, config, filepath.Join(config, "jvm.options.d"), n.DataFolder(), n.SnapshotFolder(), n.logs(), filepath.Join(n.folder, "tmp")} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
@@ -168,7 +187,14 @@ func (n *Node) prepare(nodes []*Node) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(n.yaml(nodes)), 0o644); err != nil {
+	yaml := n.yaml(nodes)
+	if n.security != nil {
+		if err := n.security.write(config); err != nil {
+			return err
+		}
+		yaml += "\n" + securityYAML
+	}
+	if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(yaml), 0o644); err != nil {
 		return err
 	}
 	if n.credential == nil {
@@ -198,6 +224,7 @@ func (n *Node) yaml(nodes []*Node) string {
 		fmt.Sprint("http.port: ", n.http),
 		fmt.Sprint("transport.port: ", n.transport),
 		"cluster.routing.allocation.disk.threshold_enabled: false",
+		"path.repo: " + n.SnapshotFolder(),
 	}
 	if len(nodes) == 1 {
 		return strings.Join(append(lines, "discovery.type: single-node"), "\n")
@@ -215,6 +242,9 @@ func (n *Node) yaml(nodes []*Node) string {
 
 // DataFolder is where the node keeps its files.
 func (n *Node) DataFolder() string { return n.data }
+
+// SnapshotFolder is where the node may keep snapshots.
+func (n *Node) SnapshotFolder() string { return filepath.Join(n.folder, "snapshots") }
 
 func (n *Node) logs() string { return filepath.Join(n.folder, "logs") }
 
@@ -248,7 +278,7 @@ func (c *Cluster) Await() error {
 	deadline := time.Now().Add(startMax)
 	for _, node := range c.Nodes {
 		path := fmt.Sprintf("/_cluster/health?wait_for_nodes=%d&timeout=5s", len(c.Nodes))
-		for Get(node.URL+path) != nil {
+		for node.security.get(node.URL+path) != nil {
 			if err := node.alive(); err != nil {
 				return err
 			}
@@ -263,8 +293,14 @@ func (c *Cluster) Await() error {
 
 // Get asks for a state of the cluster, and returns an error when it was not reached in the time
 // that the request gives.
-func Get(url string) error {
-	response, err := (&http.Client{Timeout: startMax}).Get(url)
+func Get(url string) error { return (*Security)(nil).get(url) }
+
+func (s *Security) get(url string) error {
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := s.do(request, startMax)
 	if err != nil {
 		return err
 	}
