@@ -171,8 +171,12 @@ func TestDecisionOfSession(t *testing.T) {
 func TestDecisionOfSearch(t *testing.T) {
 	a := newTenant(t)
 	obama := portrait(t, "obama.jpg")
-	first, second := a.enrol(t, obama, text("vendor_data", "match-one")), a.enrol(t, obama, text("vendor_data", "match-two"))
+	first := a.enrol(t, obama, text("vendor_data", "match-one"), text("full_name", "First Match"), text("document_number", "P-12345-11"))
+	second := a.enrol(t, obama, text("vendor_data", "match-two"))
 	found := a.search(t, portrait(t, "obama2.jpg"))
+	if !strings.Contains(string(found.raw), first.SessionID) || !strings.Contains(string(found.raw), "First Match") || !strings.Contains(string(found.raw), "***-11") {
+		t.Fatalf("%s", found.raw)
+	}
 	decision := func() (searched, string) {
 		t.Helper()
 		got := a.get(t, "/v3/session/"+found.RequestID+"/decision/")
@@ -205,8 +209,20 @@ func TestDecisionOfSearch(t *testing.T) {
 		}
 		again, body := decision()
 		if len(again.FaceSearch.Matches) != 1 || again.FaceSearch.Matches[0].SessionID != second.SessionID ||
-			again.FaceSearch.TotalMatches != 1 || again.FaceSearch.Status != found.FaceSearch.Status || strings.Contains(body, first.SessionID) {
+			again.FaceSearch.TotalMatches != 1 || again.FaceSearch.Status != found.FaceSearch.Status {
 			t.Errorf("%s", body)
+		}
+		list := a.get(t, "/v3/searches/")
+		review := a.status(t, found.RequestID, "In Review", 200)
+		for _, shown := range []string{body, string(list.body), string(review.body)} {
+			for _, trace := range []string{first.SessionID, "match-one", "First Match", "***-11", targetOf(t, a.url, found.FaceSearch.Matches[0].MatchImageURL)} {
+				if strings.Contains(shown, trace) {
+					t.Errorf("%s shows in %s", trace, shown)
+				}
+			}
+		}
+		if got := get(t, http.MethodGet, a.url, targetOf(t, a.url, found.FaceSearch.Matches[0].MatchImageURL)); got.status == 200 {
+			t.Error("the picture is still there")
 		}
 	})
 	t.Run("IDUsedAgain", func(t *testing.T) {
