@@ -49,8 +49,9 @@ func TestUpkeep(t *testing.T) {
 	if _, _, err := store.Enrol(t.Context(), "dropped", person("of-dropped", 23)); err != nil {
 		t.Fatal(err)
 	}
-	leaveBehind(t, options)
+	numbered := leaveBehind(t, options)
 	enrol(t, store, again) // another one, under the ID of who was erased
+	numbered()
 	makeOld(t, prefix, "owner", "saved", "again", "old-picture", "old-search", "old-staged")
 
 	want := map[string]left{
@@ -85,9 +86,9 @@ func TestUpkeep(t *testing.T) {
 	}
 }
 
-// leaveBehind lets a server die in the middle of each of several calls. The numbered one is last,
-// as the next to start would finish it.
-func leaveBehind(t *testing.T, options opensearch.Options) {
+// leaveBehind lets a server die in the middle of each of several calls. The last is left to the
+// caller: whoever enrols after it finishes it.
+func leaveBehind(t *testing.T, options opensearch.Options) (last func()) {
 	t.Helper()
 	erase := func(id string) func(*opensearch.Store) error {
 		return func(store *opensearch.Store) error {
@@ -118,9 +119,10 @@ func leaveBehind(t *testing.T, options opensearch.Options) {
 	} {
 		deaths = append(deaths, dying(t, options, each.writes, each.do))
 	}
-	for _, die := range deaths {
+	for _, die := range deaths[:len(deaths)-1] {
 		die()
 	}
+	return deaths[len(deaths)-1]
 }
 
 // dying opens a store whose server dies in the middle of a call, after some writes.
