@@ -42,6 +42,14 @@ func TestOpenSearchSecured(t *testing.T) {
 	t.Run("ErrRights on an empty cluster", func(t *testing.T) { testRightsMissing(t, one) })
 	t.Run("OK", func(t *testing.T) { testSecured(t, one) })
 	t.Run("ErrRights on a store", func(t *testing.T) { testRightsMissing(t, one) })
+	environment, arguments := one.as("facesearch", users["facesearch"].Password, "ca.pem")
+	s := serve(t, t.TempDir(), environment, arguments...)
+	taken := takeSnapshot(t, cluster, security, s)
+	s.stop(t)
+	if err := cluster.Close(); err != nil { // before the next one takes as much memory
+		t.Fatal(err)
+	}
+	t.Run("OK a snapshot in an empty cluster", func(t *testing.T) { testRestored(t, taken) })
 }
 
 // A secured is where a secured cluster is.

@@ -49,6 +49,13 @@ func TestOpenSearch(t *testing.T) {
 	second.stop(t)
 	t.Run("OK migrate", func(t *testing.T) { testMigrate(t, cluster.URLs()[0]) })
 	t.Run("OK another model", func(t *testing.T) { testAnotherModel(t, cluster.URLs()[0]) })
+	t.Run("OK migrate what people were given", func(t *testing.T) { testMigrateInUse(t, cluster.URLs()[0]) })
+	t.Run("OK migrate killed", func(t *testing.T) {
+		from, to := t.TempDir(), t.TempDir()
+		fillForMove(t, from)
+		migrateKilled(t, "--from", "bolt:"+from, "--to", "opensearch:"+cluster.URLs()[0], "--opensearch-prefix", "killed")
+		migrateKilled(t, "--from", "opensearch:"+cluster.URLs()[0], "--to", "bolt:"+to, "--opensearch-prefix", "killed")
+	})
 }
 
 // testGalleryMetrics counts what the other server has left.
@@ -193,5 +200,28 @@ func testMigrate(t *testing.T, url string) {
 	if answer := s.search(t, bootstrapKey, facetest.Photograph(t, "astronaut.png")); answer.FaceSearch.TotalMatches != 1 {
 		t.Errorf("who was moved is not found: %s", answer.Raw)
 	}
+	s.stop(t)
+}
+
+// testMigrateInUse moves a store to the cluster and on to a file: each time, what people were given
+// at the beginning is accepted.
+func testMigrateInUse(t *testing.T, url string) {
+	from, to := t.TempDir(), t.TempDir()
+	there := []string{"--opensearch-prefix", "in-use"}
+	s := serve(t, from, nil, "--workers", "1", "--registration", "--bootstrap-key", bootstrapKey)
+	m := useBeforeMove(t, s)
+	s.stop(t)
+	run(t, nil, append([]string{"migrate", "--from", "bolt:" + from, "--to", "opensearch:" + url}, there...)...).ended(t, 0, "1 accounts, 2 secrets for addresses")
+	s = serve(t, t.TempDir(), nil, append([]string{"--workers", "1", "--registration", "--gallery", "opensearch", "--opensearch-url", url}, there...)...)
+	m.requireSigned(t, s)
+	got, key := m.verify(t, s)
+	if got != http.StatusOK || key == "" {
+		t.Errorf("the code of before: %d", got)
+	}
+	s.stop(t)
+	run(t, nil, append([]string{"migrate", "--from", "opensearch:" + url, "--to", "bolt:" + to}, there...)...).ended(t, 0, "1 accounts, 2 secrets for addresses")
+	s = serve(t, to, nil, "--workers", "1", "--registration")
+	m.requireSigned(t, s)
+	s.search(t, key, facetest.Photograph(t, "astronaut.png"))
 	s.stop(t)
 }

@@ -300,7 +300,7 @@ func (s *Security) get(url string) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.do(request, startMax)
+	response, err := s.Do(request, startMax)
 	if err != nil {
 		return err
 	}

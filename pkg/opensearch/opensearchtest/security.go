@@ -169,8 +169,8 @@ var fileOf = map[string]string{
 	"tenants": "tenants.yml", "nodesdn": "nodes_dn.yml", "config": "config.yml",
 }
 
-// do sends a request as the administrator; a nil Security sends it to a cluster without users.
-func (s *Security) do(request *http.Request, timeout time.Duration) (*http.Response, error) {
+// Do sends a request as the administrator; a nil Security sends it to a cluster without users.
+func (s *Security) Do(request *http.Request, timeout time.Duration) (*http.Response, error) {
 	client := &http.Client{Timeout: timeout}
 	if s != nil {
 		request.SetBasicAuth(s.Admin, s.AdminPassword)
