@@ -39,7 +39,7 @@ TEST_FILES := FACESEARCH_MODELS='$(CURDIR)/$(MODELS)' FACESEARCH_PHOTOGRAPHS='$(
 	FACESEARCH_PYTHON_CLIENT='$(PYTHON_CLIENT)' FACESEARCH_TYPESCRIPT='$(TYPESCRIPT)' \
 	FACESEARCH_AXE='$(TYPESCRIPT)/node_modules/axe-core/axe.min.js'
 
-.PHONY: help tools testtools setup build run demo test setup-opensearch test-opensearch bench peers lint schemathesis kill fuzz licences image clean
+.PHONY: help tools testtools setup build run demo test setup-opensearch test-opensearch bench bench-gallery peers lint schemathesis kill fuzz licences image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do \
@@ -126,6 +126,10 @@ bench: setup ## the steps of a search, and the index, into bench/ (peers: "make 
 	@mkdir -p bench
 	bin/facesearch bench photo --models $(MODELS) --python $(PYTHON)
 	bin/facesearch bench index --n 10000,100000 --python $(PYTHON) --json bench/index.json --html bench/index.html
+
+bench-gallery: build setup-opensearch ## galleries on bbolt and on a node of OpenSearch, side by side, into bench/
+	@mkdir -p bench
+	bin/facesearch bench gallery --n 10000,100000 --opensearch-home "$$(.ci/opensearch)" --json bench/gallery.json --html bench/gallery.html
 
 peers: tools ## other engines to measure beside, in a Python environment of their own
 	python3 -m venv $(PEERS)

@@ -91,52 +91,53 @@ func inMemory(nodes int) string {
 }
 
 // start waits until all nodes are there. Their data is kept in a new folder of the parent.
-func start(plan plan) (cluster *Cluster, err error) {
-	folder, err := os.MkdirTemp("", "facesearch-opensearch-")
-	if err != nil {
-		return nil, err
+func start(plan plan) (*Cluster, error) {
+	cluster := &Cluster{}
+	if err := cluster.start(plan); err != nil {
+		return nil, errors.Join(err, cluster.Close())
 	}
-	cluster = &Cluster{folder: folder}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, cluster.Close())
-		}
-	}()
-	if cluster.data, err = os.MkdirTemp(plan.parent, "facesearch-opensearch-data-"); err != nil {
-		return nil, err
+	return cluster, nil
+}
+
+func (c *Cluster) start(plan plan) (err error) {
+	if c.folder, err = os.MkdirTemp("", "facesearch-opensearch-"); err != nil {
+		return err
+	}
+	if c.data, err = os.MkdirTemp(plan.parent, "facesearch-opensearch-data-"); err != nil {
+		return err
 	}
 	// The nodes' user has to pass through.
-	if err := errors.Join(os.Chmod(folder, 0o755), os.Chmod(cluster.data, 0o755)); err != nil {
-		return nil, err
+	if err := errors.Join(os.Chmod(c.folder, 0o755), os.Chmod(c.data, 0o755)); err != nil {
+		return err
 	}
 	credential, err := unprivileged()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ports, err := freePorts(2 * plan.nodes)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range plan.nodes {
 		name := fmt.Sprint("node-", i+1)
-		cluster.Nodes = append(cluster.Nodes, &Node{
+		c.Nodes = append(c.Nodes, &Node{
 			Name: name, URL: fmt.Sprint("http://127.0.0.1:", ports[2*i]), http: ports[2*i], transport: ports[2*i+1],
-			folder: filepath.Join(folder, name), data: filepath.Join(cluster.data, name),
+			folder: filepath.Join(c.folder, name), data: filepath.Join(c.data, name),
 			home: plan.home, java: plan.java, credential: credential, security: plan.security,
 		})
 		if plan.security != nil {
-			cluster.Nodes[i].URL = fmt.Sprint("https://127.0.0.1:", ports[2*i])
+			c.Nodes[i].URL = fmt.Sprint("https://127.0.0.1:", ports[2*i])
 		}
 	}
-	for _, node := range cluster.Nodes {
-		if err := node.prepare(cluster.Nodes); err != nil {
-			return nil, err
+	for _, node := range c.Nodes {
+		if err := node.prepare(c.Nodes); err != nil {
+			return err
 		}
 		if err := node.Start(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return cluster, cluster.Await()
+	return c.Await()
 }
 
 // unprivileged is who the nodes run as: nobody, when the tests run as root.
@@ -362,9 +363,5 @@ func (c *Cluster) Close() error {
 		}
 		failures = append(failures, node.Kill())
 	}
-	failures = append(failures, os.RemoveAll(c.folder))
-	if c.data != "" {
-		failures = append(failures, os.RemoveAll(c.data))
-	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, os.RemoveAll(c.folder), os.RemoveAll(c.data))...)
 }
