@@ -1,12 +1,12 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -62,8 +62,14 @@ func migrateKilled(t *testing.T, way ...string) {
 	kills := 0
 	for after := 20 * time.Millisecond; ; after += after / 4 {
 		cmd := command(t, nil, append([]string{"migrate"}, way...)...)
+		var out bytes.Buffer
+		var said facetest.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
 		timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
-		out, err := startAndRead(cmd)
+		err := cmd.Wait()
 		timer.Stop()
 		if cmd.ProcessState.ExitCode() == -1 {
 			kills++
@@ -74,25 +80,14 @@ func migrateKilled(t *testing.T, way ...string) {
 			Accounts     int `json:"accounts"`
 			MediaSecrets int `json:"media_secrets"`
 		}
-		if err != nil || json.Unmarshal(out, &report) != nil || report.Sessions != movedSessions || report.Accounts != movedAccounts || report.MediaSecrets != 2 {
-			t.Errorf("after %d kills: %s, %v", kills, out, err)
+		if err != nil || json.Unmarshal(out.Bytes(), &report) != nil || report.Sessions != movedSessions || report.Accounts != movedAccounts || report.MediaSecrets != 2 {
+			t.Errorf("after %d kills: %s, %v\n%s", kills, &out, err, said.String())
 		}
 		if kills == 0 {
 			t.Error("it was never killed")
 		}
 		return
 	}
-}
-
-// startAndRead returns what a command writes to standard output; its errors say what it told people.
-func startAndRead(cmd *exec.Cmd) ([]byte, error) {
-	var said facetest.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, said.String())
-	}
-	return out, err
 }
 
 // TestMigrateKilled: kill -9 at any moment, and it goes on where it was.
