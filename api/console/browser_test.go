@@ -249,7 +249,8 @@ func (b *tab) signIn() {
 	b.open("")
 	b.sees("API key")
 	b.do(chromedp.SendKeys(chromedp.CSS("input[name=key]"), bootstrapKey+"\r"))
-	b.sees("Sign out")
+	b.wait("the first page", "document.querySelector('main h1')?.innerText !== 'Sign in'")
+	b.settled()
 }
 
 // press clicks what has these words on it, with the mouse.

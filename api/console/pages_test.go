@@ -370,7 +370,10 @@ func TestKeyboard(t *testing.T) {
 	b.open("")
 	b.sees("API key")
 	b.keys(bootstrapKey + "\r") // the only input has the focus
-	b.sees("Start here")
+	b.sees("Three steps from nothing to a search.")
+	if at := eval[string](b, "document.activeElement.innerText"); at != "Start here" {
+		t.Errorf("after the sign-in the focus is at %q, want the page's heading", at)
+	}
 	b.tabTo("People")
 	b.keys("\r")
 	b.sees("Nobody is enrolled yet.")

@@ -69,3 +69,29 @@ func TestLeftBeforeHome(t *testing.T) {
 		t.Errorf("the address is %s", at)
 	}
 }
+
+// TestInMenuBeforeHome: whoever is in the menu by the time that the first page is shown stays there.
+func TestInMenuBeforeHome(t *testing.T) {
+	s := serve(t)
+	b := newTab(t, s)
+	b.open("")
+	b.sees("API key")
+	held := make(chan fetch.RequestID, 10)
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		if paused, ok := event.(*fetch.EventRequestPaused); ok {
+			held <- paused.RequestID
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	call(b, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/console/api/v3/sessions/*"}}})
+	b.keys(bootstrapKey + "\r")
+	first := <-held
+	eval[bool](b, "document.querySelector('nav a[href=\"#people\"]').focus(), true")
+	call(b, fetch.ContinueRequest, fetch.ContinueRequestParams{RequestID: first})
+	call(b, fetch.Disable, cdp.Empty{})
+	b.sees("Three steps from nothing to a search.")
+	if at := eval[string](b, "document.activeElement.innerText"); at != "People" {
+		t.Errorf("the focus was taken to %q", at)
+	}
+}

@@ -49,7 +49,10 @@ async function show(moveFocus) {
     const { home } = await import('./start.js');
     const target = await home(signal).catch((error) => { if (!signal.aborted) main.replaceChildren(failed(error, () => show(true))); });
     // The address may be another already, and its hashchange still to come.
-    if (target && !signal.aborted && where().name === 'home') location.replace(`#${target}`);
+    if (target && !signal.aborted && where().name === 'home') {
+      history.replaceState(null, '', `#${target}`);
+      show(moveFocus && !nav.contains(document.activeElement)); // whoever is in the menu by now stays there
+    }
     return;
   }
   const page = pages[at.name];
