@@ -17,15 +17,7 @@ func TestSlowAndUnreachable(t *testing.T) {
 	b := newTab(t, s)
 	b.signIn()
 	b.sees("Choose a picture")
-	held := make(chan fetch.RequestID, 10)
-	if err := chromedp.Listen(b.ctx, func(event any) {
-		if paused, ok := event.(*fetch.EventRequestPaused); ok {
-			held <- paused.RequestID
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	call(b, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/console/api/v3/sessions/*"}}})
+	held := b.holdSessions()
 	eval[string](b, "location.hash = 'people'")
 	first := <-held
 	b.wait("the placeholders", "document.querySelectorAll('.ghost').length > 3")
@@ -76,15 +68,7 @@ func TestInMenuBeforeHome(t *testing.T) {
 	b := newTab(t, s)
 	b.open("")
 	b.sees("API key")
-	held := make(chan fetch.RequestID, 10)
-	if err := chromedp.Listen(b.ctx, func(event any) {
-		if paused, ok := event.(*fetch.EventRequestPaused); ok {
-			held <- paused.RequestID
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	call(b, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/console/api/v3/sessions/*"}}})
+	held := b.holdSessions()
 	b.keys(bootstrapKey + "\r")
 	first := <-held
 	eval[bool](b, "document.querySelector('nav a[href=\"#people\"]').focus(), true")
@@ -94,4 +78,19 @@ func TestInMenuBeforeHome(t *testing.T) {
 	if at := eval[string](b, "document.activeElement.innerText"); at != "People" {
 		t.Errorf("the focus was taken to %q", at)
 	}
+}
+
+// holdSessions keeps the page's requests for sessions from going on, and returns them.
+func (b *tab) holdSessions() (held chan fetch.RequestID) {
+	b.Helper()
+	held = make(chan fetch.RequestID, 10)
+	if err := chromedp.Listen(b.ctx, func(event any) {
+		if paused, ok := event.(*fetch.EventRequestPaused); ok {
+			held <- paused.RequestID
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	call(b, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/console/api/v3/sessions/*"}}})
+	return held
 }
